@@ -1,0 +1,124 @@
+"""What the rooms hand to each other: prompts, stage inputs and progress events.
+
+Shape legend: B pictures, L tokens, D token width, R regions, H x W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+ROLES = ("t5", "clip_text", "clip_image")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What one encoder says about B prompts.
+
+    states: (B, L, D) token states; mask: (B, L) bool, True where a token is real;
+    pooled: (B, D), one vector for the whole prompt.
+    """
+
+    states: Tensor
+    mask: Tensor
+    pooled: Tensor
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Tokens:
+        return Tokens(fn(self.states), fn(self.mask), fn(self.pooled))
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Painted phrases. masks: (B, R, H, W) in [0, 1], at any resolution;
+    columns[role]: (B, R, L) bool, the tokens of each region's phrase; weight: (B, R)."""
+
+    masks: Tensor
+    columns: dict[str, Tensor]
+    weight: Tensor
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Regions:
+        columns = {role: fn(c) for role, c in self.columns.items()}
+        return Regions(fn(self.masks), columns, fn(self.weight))
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Everything B pictures are conditioned on, by role.
+
+    tokens[role]: see `Tokens`; a role may be missing, which equals keep = False.
+    keep[role]: (B,) bool. False replaces the role by the network's learned null token: training
+    dropout, `--use t5` and the unconditional half of guidance are all this one flag.
+    """
+
+    tokens: dict[str, Tokens]
+    keep: dict[str, Tensor]
+    regions: Regions | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.keep.values())))
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Prompt:
+        """Apply `fn` to every tensor (index the batch, repeat it, move it to a device)."""
+        return Prompt(
+            {role: tokens.map(fn) for role, tokens in self.tokens.items()},
+            {role: fn(keep) for role, keep in self.keep.items()},
+            self.regions.map(fn) if self.regions else None,
+        )
+
+    def dropped(self) -> Prompt:
+        """The unconditional prompt: every role off, no regions."""
+        keep = {role: torch.zeros_like(keep) for role, keep in self.keep.items()}
+        return replace(self, keep=keep, regions=None)
+
+
+@dataclass(frozen=True)
+class StageInput:
+    """What a denoiser is conditioned on.
+
+    low_res: (B, 3, h, w) in about [-1, 1], already noised once (so that both halves of a guided
+    pair see the same noise), and augmentation: (B,) the std of that noise. Both None in the base.
+    memo: what a network or a wrapper computed once from this input, e.g. text keys and values.
+    """
+
+    prompt: Prompt
+    low_res: Tensor | None = None
+    augmentation: Tensor | None = None
+    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> StageInput:
+        return StageInput(
+            self.prompt.map(fn),
+            None if self.low_res is None else fn(self.low_res),
+            None if self.augmentation is None else fn(self.augmentation),
+        )
+
+
+class Denoiser(Protocol):
+    """The one protocol: x and x0 (B, 3, H, W) in [-1, 1], sigma (B,) noise std."""
+
+    def __call__(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of one stage is done. preview: (B, 3, h, w), the current guess of x0."""
+
+    stage: str
+    step: int
+    num_steps: int
+    preview: Tensor
+
+
+@dataclass(frozen=True)
+class StageDone:
+    """A stage has finished. images: (B, 3, H, W) in [-1, 1]."""
+
+    stage: str
+    images: Tensor
+
+
+Event = Progress | StageDone
