@@ -1,0 +1,131 @@
+"""Denoisers that wrap denoisers: classifier-free guidance and dynamic thresholding."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ediffi.types import Denoiser, Prompt, Regions, StageInput, Tokens
+
+
+class Guided:
+    """Classifier-free guidance with a weight w per sample: x0 = null + w (x0_text - null).
+
+    w is `scale` for sigma in (interval[0], interval[1]] (Kynkaanniemi et al. 2024) and 1 outside.
+    Only samples with w != 1 are evaluated twice, in one call of the wrapped denoiser; when no
+    sample is, the result is bit-exactly that of the plain denoiser.
+    """
+
+    def __init__(
+        self,
+        denoise: Denoiser,
+        scale: float | Tensor,
+        *,
+        interval: tuple[float, float] = (0.0, math.inf),
+    ) -> None:
+        """scale: one float, or (B,) for a weight per sample."""
+        self.denoise = denoise
+        self.scale = scale
+        self.interval = interval
+
+    def __call__(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
+        low, high = self.interval
+        scale = torch.as_tensor(self.scale, dtype=x.dtype, device=x.device).expand(len(x))
+        scale = torch.where((sigma > low) & (sigma <= high), scale, torch.ones_like(scale))
+        rows = [row for row, w in enumerate(scale.tolist()) if w != 1.0]
+        if not rows:
+            return self.denoise(x, sigma, cond)
+        both = self.denoise(
+            torch.cat([x, x[rows]]), torch.cat([sigma, sigma[rows]]), with_null(cond, rows)
+        )
+        x0, null = both[: len(x)].clone(), both[len(x) :]
+        x0[rows] = null + scale[rows].view(-1, 1, 1, 1) * (x0[rows] - null)
+        return x0
+
+
+class Thresholded:
+    """Imagen's dynamic thresholding, Saharia et al. 2022, section 2.3, per sample.
+
+    s = the `percentile` (in (0, 1]) of |x0|, clamped to [1, cap]; x0 <- clip(x0, -s, s) / s.
+    percentile None returns the wrapped denoiser's result untouched; cap 1 is plain clipping.
+    """
+
+    def __init__(self, denoise: Denoiser, *, percentile: float | None, cap: float) -> None:
+        if percentile is not None and not (0 < percentile <= 1 and cap >= 1):
+            raise ValueError(f"need 0 < percentile <= 1 and cap >= 1; got {percentile}, {cap}")
+        self.denoise = denoise
+        self.percentile = percentile
+        self.cap = cap
+
+    def __call__(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
+        x0 = self.denoise(x, sigma, cond)
+        if self.percentile is None:
+            return x0
+        size = x0.abs().flatten(1)
+        # kthvalue, as torch.quantile refuses more than 16 M values.
+        s = size.kthvalue(math.ceil(self.percentile * size.shape[1]), dim=1).values
+        s = s.clamp(1.0, self.cap).view(-1, 1, 1, 1)
+        return x0.clamp(-s, s) / s
+
+
+def with_null(cond: StageInput, rows: list[int]) -> StageInput:
+    """`cond` followed by its unconditional copy of `rows`: same low_res, same augmentation.
+
+    Built once and kept in cond.memo, so that what a network memoises on it (text keys and
+    values) lives as long as the picture's sampling.
+    """
+    key = ("with_null", *rows)
+    if key not in cond.memo:
+        null = StageInput(cond.prompt.dropped(), cond.low_res, cond.augmentation)
+        cond.memo[key] = stack_inputs(cond, null.map(lambda t: t[rows]))
+    doubled: StageInput = cond.memo[key]
+    return doubled
+
+
+def stack_inputs(a: StageInput, b: StageInput) -> StageInput:
+    """The batch of `a` followed by that of `b`, of one stage: same roles, lengths and sizes.
+
+    Regions may be in one only: the other then gets regions of weight 0 that paint nothing.
+    """
+    if a.prompt.tokens.keys() != b.prompt.tokens.keys() or (a.low_res is None) != (
+        b.low_res is None
+    ):
+        raise ValueError("only inputs of one stage with the same roles can be stacked")
+    return StageInput(
+        _stack_prompts(a.prompt, b.prompt),
+        None if a.low_res is None or b.low_res is None else torch.cat([a.low_res, b.low_res]),
+        None
+        if a.augmentation is None or b.augmentation is None
+        else torch.cat([a.augmentation, b.augmentation]),
+    )
+
+
+def _stack_prompts(a: Prompt, b: Prompt) -> Prompt:
+    tokens = {}
+    for role, one in a.tokens.items():
+        two = b.tokens[role]
+        tokens[role] = Tokens(
+            torch.cat([one.states, two.states]),
+            torch.cat([one.mask, two.mask]),
+            torch.cat([one.pooled, two.pooled]),
+        )
+    keep = {role: torch.cat([flags, b.keep[role]]) for role, flags in a.keep.items()}
+    return Prompt(tokens, keep, _stack_regions(a, b))
+
+
+def _stack_regions(a: Prompt, b: Prompt) -> Regions | None:
+    one = a.regions or _no_regions(b.regions, len(a))
+    two = b.regions or _no_regions(a.regions, len(b))
+    if one is None or two is None:
+        return None
+    return Regions(
+        torch.cat([one.masks, two.masks]),
+        {role: torch.cat([columns, two.columns[role]]) for role, columns in one.columns.items()},
+        torch.cat([one.weight, two.weight]),
+    )
+
+
+def _no_regions(like: Regions | None, batch: int) -> Regions | None:
+    return like and like.map(lambda t: t.new_zeros(batch, *t.shape[1:]))

@@ -1,0 +1,69 @@
+"""EDM preconditioning and loss, Karras et al. 2022, table 1; eDiff-I section 3."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ediffi.types import StageInput
+
+
+class EDM(nn.Module):
+    """A denoiser made of a raw network F.
+
+    D(x; sigma) = c_skip x + c_out F(c_in x, c_noise, cond), with
+    c_skip = sd^2 / (sigma^2 + sd^2), c_out = sigma sd / sqrt(sigma^2 + sd^2),
+    c_in = 1 / sqrt(sigma^2 + sd^2), c_noise = ln(sigma) / 4. F sees inputs and, with clean
+    pictures of standard deviation sd, targets of unit variance at every sigma.
+
+    F may run under autocast; everything around it is float32.
+    """
+
+    def __init__(self, network: nn.Module, sigma_data: float) -> None:
+        super().__init__()
+        self.network = network
+        self.sigma_data = sigma_data
+
+    def forward(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
+        """x (B, 3, H, W) and sigma (B,) -> x0 (B, 3, H, W), float32."""
+        x, sigma = x.float(), sigma.float()
+        sd = self.sigma_data
+        total = (sigma**2 + sd**2).view(-1, 1, 1, 1)
+        c_skip = sd**2 / total
+        c_out = sigma.view(-1, 1, 1, 1) * sd / total.sqrt()
+        raw: Tensor = self.network(x / total.sqrt(), sigma.log() / 4, cond)
+        return c_skip * x + c_out * raw.float()
+
+
+class ResidualEDM(EDM):
+    """EDM around the enlarged low-resolution picture: an upscaler draws only what that lacks.
+
+    D(x) = up + EDM(x - up), up = enlarge(cond.low_res). sigma_data is then the residual's standard
+    deviation, so sampling can start from `up` plus little noise, and colours cannot drift.
+    """
+
+    def forward(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
+        assert cond.low_res is not None
+        up = enlarge(cond.low_res, (x.shape[2], x.shape[3]))
+        return up + super().forward(x.float() - up, sigma, cond)
+
+
+def enlarge(low_res: Tensor, size: tuple[int, int]) -> Tensor:
+    """low_res (B, 3, h, w) -> (B, 3, *size), float32, bicubic: where an upscaler starts from."""
+    return F.interpolate(low_res.float(), size, mode="bicubic")
+
+
+def edm_weight(sigma: Tensor, sigma_data: float) -> Tensor:
+    """lambda(sigma) = 1 / c_out^2: every sigma weighs the same on F."""
+    return (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
+
+
+def edm_loss(denoised: Tensor, clean: Tensor, sigma: Tensor, sigma_data: float) -> Tensor:
+    """lambda(sigma) * mean over pixels of (denoised - clean)^2, (B,): 1.0 for a useless F."""
+    error = (denoised.float() - clean.float()).square().flatten(1).mean(1)
+    return edm_weight(sigma.float(), sigma_data) * error
+
+
+def noised(clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+    """clean + sigma * noise, sigma (B,)."""
+    return clean + sigma.to(clean.dtype).view(-1, 1, 1, 1) * noise
