@@ -1,0 +1,15 @@
+"""The U-Net of every stage, its presets, and `build_denoiser`, which wraps it in EDM."""
+
+from __future__ import annotations
+
+from ediffi.diffusion import EDM, ResidualEDM
+from ediffi.networks.presets import PRESETS, RESOLUTIONS, STAGES
+from ediffi.networks.unet import Level, UNet, UNetConfig
+
+__all__ = ["PRESETS", "RESOLUTIONS", "STAGES", "Level", "UNet", "UNetConfig", "build_denoiser"]
+
+
+def build_denoiser(config: UNetConfig, sigma_data: float) -> EDM:
+    """The denoiser of a stage, with fresh weights: EDM for a base, ResidualEDM for an upscaler."""
+    kind = EDM if config.scale == 1 else ResidualEDM
+    return kind(UNet(config), sigma_data)

@@ -1,0 +1,110 @@
+"""Self-attention, cross-attention with region bias, and the transformer block.
+
+Shape legend: B pictures, N = H * W positions, L context tokens, C channels, h heads, d head width.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ediffi.networks.context import Context
+
+
+def split_heads(x: Tensor, num_heads: int) -> Tensor:
+    return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)  # (B, N, C) -> (B, h, N, d)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    return x.transpose(1, 2).flatten(2)  # (B, h, N, d) -> (B, N, C)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """softmax(q k^T / sqrt(d) + mask) v, mask bool (True is seen) or additive.
+
+    Plain matrix products on a CPU, where at these sizes PyTorch's fused kernel takes three to five
+    times as long, forward and backward.
+    """
+    if q.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    if mask is not None:
+        hide = mask.dtype == torch.bool
+        scores = scores.masked_fill(~mask, -torch.inf) if hide else scores + mask
+    return scores.softmax(dim=-1).to(v.dtype) @ v
+
+
+def zero_init(layer: nn.Linear | nn.Conv2d) -> nn.Linear | nn.Conv2d:
+    """New branches start as nothing, so adding one leaves older weights' output unchanged."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, channels: int, head_width: int) -> None:
+        super().__init__()
+        self.num_heads = channels // head_width
+        self.norm = nn.LayerNorm(channels)
+        self.qkv = nn.Linear(channels, 3 * channels, bias=False)
+        self.out = zero_init(nn.Linear(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (split_heads(t, self.num_heads) for t in self.qkv(self.norm(x)).chunk(3, dim=-1))
+        return self.out(merge_heads(attend(q, k, v)))
+
+
+class CrossAttention(nn.Module):
+    """softmax((Q K^T + w A) / sqrt(d)) V over the prompt's tokens (paint-with-words, Sec. 4.3)."""
+
+    def __init__(self, channels: int, context_width: int, head_width: int) -> None:
+        super().__init__()
+        self.num_heads = channels // head_width
+        self.norm = nn.LayerNorm(channels)
+        self.query = nn.Linear(channels, channels, bias=False)
+        self.key_value = nn.Linear(context_width, 2 * channels, bias=False)
+        self.out = zero_init(nn.Linear(channels, channels))
+
+    def forward(self, x: Tensor, context: Context, size: tuple[int, int]) -> Tensor:
+        q = split_heads(self.query(self.norm(x)), self.num_heads)
+        k, v = context.once(self, self.keys_values)
+        bias = context.region_bias(q, k, size)
+        mask = context.mask[:, None, None, :] if bias is None else bias
+        return self.out(merge_heads(attend(q, k, v, mask)))
+
+    def keys_values(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        k, v = self.key_value(states).chunk(2, dim=-1)
+        return split_heads(k, self.num_heads), split_heads(v, self.num_heads)
+
+
+class TransformerBlock(nn.Module):
+    """(Self-attention,) cross-attention and a feed-forward part that the embedding modulates."""
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        embedding_width: int,
+        context_width: int,
+        head_width: int,
+        self_attention: bool,
+    ) -> None:
+        super().__init__()
+        self.self_attention = SelfAttention(channels, head_width) if self_attention else None
+        self.cross_attention = CrossAttention(channels, context_width, head_width)
+        self.norm = nn.LayerNorm(channels, elementwise_affine=False)
+        self.modulate = zero_init(nn.Linear(embedding_width, 2 * channels))
+        self.expand = nn.Linear(channels, 4 * channels)
+        self.contract = zero_init(nn.Linear(4 * channels, channels))
+
+    def forward(self, x: Tensor, embedding: Tensor, context: Context) -> Tensor:
+        size = (x.shape[2], x.shape[3])
+        t = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B, N, C), free in channels_last
+        if self.self_attention is not None:
+            t = t + self.self_attention(t)
+        t = t + self.cross_attention(t, context, size)
+        scale, shift = self.modulate(embedding)[:, None].chunk(2, dim=-1)
+        t = t + self.contract(F.gelu(self.expand(torch.addcmul(shift, self.norm(t), 1 + scale))))
+        return t.unflatten(1, size).permute(0, 3, 1, 2)

@@ -1,0 +1,131 @@
+"""From a `Prompt` to what the network reads: context tokens, their mask, one pooled vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ediffi.types import Prompt, Regions
+
+
+class Context:
+    """A prompt as one network sees it, with each layer's keys and values kept once computed.
+
+    states: (B, L, W); mask: (B, L) bool; pooled: (B, E).
+    offsets[role]: where the role's tokens start among the L.
+    """
+
+    def __init__(
+        self,
+        states: Tensor,
+        mask: Tensor,
+        pooled: Tensor,
+        offsets: dict[str, int],
+        regions: Regions | None,
+    ) -> None:
+        self.states, self.mask, self.pooled = states, mask, pooled
+        self.offsets, self.regions = offsets, regions
+        self.strength: Tensor | None = None  # (B,), log(1 + sigma), set by the network
+        self._memo: dict[Any, Any] = {}
+
+    def once(self, key: Any, fn: Callable[[Tensor], Any]) -> Any:
+        """fn(states), computed the first time a layer (the key) asks."""
+        if key not in self._memo:
+            self._memo[key] = fn(self.states)
+        return self._memo[key]
+
+    def region_bias(self, q: Tensor, k: Tensor, size: tuple[int, int]) -> Tensor | None:
+        """The attention bias w A / sqrt(d): (B, 1, N, L), -inf at padding; None without regions.
+
+        w = w' * log(1 + sigma) * max(Q K^T), the maximum taken per sample, so that a picture does
+        not depend on its batch mates.
+        """
+        if self.regions is None or self.strength is None:
+            return None
+        painted = self.once(("regions", size), lambda _: self._columns(size))  # (B, N, L)
+        scores = q.float() @ k.float().transpose(-1, -2)  # (B, h, N, L)
+        hidden = ~self.mask[:, None, None, :]
+        peak = scores.masked_fill(hidden, -torch.inf).flatten(1).amax(dim=1)  # (B,)
+        bias = (self.strength * peak / q.shape[-1] ** 0.5)[:, None, None] * painted
+        return bias[:, None].masked_fill(hidden, -torch.inf).to(q.dtype)
+
+    def _columns(self, size: tuple[int, int]) -> Tensor:
+        """A, weighted: column t holds the mask of the phrase that contains token t."""
+        assert self.regions is not None
+        masks = F.interpolate(self.regions.masks, size, mode="bilinear", antialias=True)
+        masks = (masks * self.regions.weight[:, :, None, None]).flatten(2)  # (B, R, N)
+        painted = masks.new_zeros(len(masks), size[0] * size[1], self.states.shape[1])
+        for role, columns in self.regions.columns.items():
+            start = self.offsets[role]
+            end = start + columns.shape[-1]
+            painted[:, :, start:end] = masks.transpose(1, 2) @ columns.to(masks.dtype)
+        return painted
+
+
+class Conditioner(nn.Module):
+    """Projects every role's tokens and pooled vector; dropped roles become learned null tokens.
+
+    Args:
+        roles: token width of each role, e.g. {"t5": 4096, "clip_text": 768, "clip_image": 768}.
+        context_width: W, width of the context tokens.
+        embedding_width: E, width of the vector that is added to the noise embedding.
+    """
+
+    def __init__(
+        self, roles: Mapping[str, int], *, context_width: int, embedding_width: int
+    ) -> None:
+        super().__init__()
+        self.roles = tuple(roles)
+        self.norm = nn.ModuleDict({r: nn.LayerNorm(d) for r, d in roles.items()})
+        self.project = nn.ModuleDict({r: nn.Linear(d, context_width) for r, d in roles.items()})
+        self.pool = nn.ModuleDict({r: nn.Linear(d, embedding_width) for r, d in roles.items()})
+        self.null = nn.ParameterDict(
+            {r: nn.Parameter(0.02 * torch.randn(context_width)) for r in roles}
+        )
+        self.null_pooled = nn.ParameterDict(
+            {r: nn.Parameter(torch.zeros(embedding_width)) for r in roles}
+        )
+        # can be attended when no token is needed (the paper's learnable null token)
+        self.anchor = nn.Parameter(0.02 * torch.randn(context_width))
+
+    def forward(self, prompt: Prompt) -> Context:
+        size = len(prompt)
+        anchor = self.anchor.expand(size, 1, -1)
+        states, masks, pooled, offsets = [anchor], [self._mask(anchor)], [], {}
+        length = 1
+        for role in self.roles:
+            null, null_pooled = self.null[role], self.null_pooled[role].expand(size, -1)
+            tokens = prompt.tokens.get(role)
+            if tokens is None:
+                role_states = null.expand(size, 1, -1)
+                role_mask, role_pooled = self._mask(role_states), null_pooled
+            else:
+                keep = prompt.keep[role]
+                role_states = self.project[role](self.norm[role](tokens.states))
+                role_states = torch.where(keep[:, None, None], role_states, null.to(role_states))
+                first = torch.zeros_like(tokens.mask)
+                first[:, 0] = True  # a dropped role shows one null token
+                role_mask = torch.where(keep[:, None], tokens.mask, first)
+                kept = self.pool[role](F.layer_norm(tokens.pooled, tokens.pooled.shape[-1:]))
+                role_pooled = torch.where(keep[:, None], kept, null_pooled.to(kept))
+            offsets[role] = length
+            length += role_states.shape[1]
+            states.append(role_states)
+            masks.append(role_mask)
+            pooled.append(role_pooled)
+        dtype = states[1].dtype
+        return Context(
+            torch.cat([s.to(dtype) for s in states], dim=1),
+            torch.cat(masks, dim=1),
+            torch.stack([p.float() for p in pooled]).sum(dim=0),
+            offsets,
+            prompt.regions,
+        )
+
+    @staticmethod
+    def _mask(states: Tensor) -> Tensor:
+        return torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)

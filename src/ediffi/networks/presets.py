@@ -1,0 +1,89 @@
+"""Named shapes: `tiny` for tests, `pictogram` for the default model, `paper` for eDiff-I's own."""
+
+from __future__ import annotations
+
+from ediffi.networks.unet import Level, UNetConfig
+
+# token widths: what fills the roles in each preset
+PICTOGRAM_ROLES = {"t5": 384, "clip_text": 256, "clip_image": 256}
+PAPER_ROLES = {"t5": 4096, "clip_text": 768, "clip_image": 768}
+TINY_ROLES = {"t5": 32, "clip_text": 32, "clip_image": 32}
+
+
+def _levels(*shapes: tuple[int, int, int]) -> tuple[Level, ...]:
+    return tuple(Level(channels=c, num_blocks=n, depth=d) for c, n, d in shapes)
+
+
+_PICTOGRAM_UPSCALER = UNetConfig(
+    levels=_levels((32, 1, 0), (64, 2, 0), (160, 1, 1)),
+    roles=PICTOGRAM_ROLES,
+    patch=4,
+    scale=4,
+    context_width=192,
+    embedding_width=192,
+    head_width=32,
+)
+_TINY_UPSCALER = UNetConfig(
+    levels=_levels((16, 1, 0), (16, 1, 1)),
+    roles=TINY_ROLES,
+    patch=4,
+    scale=4,
+    context_width=16,
+    embedding_width=16,
+    head_width=8,
+)
+
+# (channels, blocks, transformer depth) from the widest grid to the coarsest; `paper` follows the
+# recalled appendix (ediffi-paper sheet, trust "memory"): 3 blocks and attention at 32, 16 and 8
+# in the base, cross-attention alone on the coarsest level of the upscalers.
+PRESETS: dict[str, dict[str, UNetConfig]] = {
+    "tiny": {
+        "base": UNetConfig(
+            levels=_levels((16, 1, 0), (16, 1, 1)),
+            roles=TINY_ROLES,
+            patch=2,
+            context_width=16,
+            embedding_width=16,
+            head_width=8,
+        ),
+        "sr256": _TINY_UPSCALER,
+        "sr1024": _TINY_UPSCALER,
+    },
+    "pictogram": {
+        "base": UNetConfig(
+            levels=_levels((64, 1, 0), (128, 1, 1), (256, 1, 2)),
+            roles=PICTOGRAM_ROLES,
+            patch=2,
+            context_width=256,
+            embedding_width=256,
+            grid=8,
+        ),
+        "sr256": _PICTOGRAM_UPSCALER,
+        "sr1024": _PICTOGRAM_UPSCALER,
+    },
+    "paper": {
+        "base": UNetConfig(
+            levels=_levels((256, 3, 0), (512, 3, 1), (1024, 3, 1), (1024, 3, 1)),
+            roles=PAPER_ROLES,
+            middle_depth=1,
+            context_width=1024,
+            embedding_width=1024,
+        ),
+        "sr256": UNetConfig(
+            levels=_levels((128, 2, 0), (256, 4, 0), (512, 8, 0), (512, 8, 1)),
+            roles=PAPER_ROLES,
+            scale=4,
+            context_width=1024,
+            embedding_width=512,
+        ),
+        "sr1024": UNetConfig(
+            levels=_levels((128, 2, 0), (256, 4, 0), (512, 8, 0), (512, 8, 1)),
+            roles=PAPER_ROLES,
+            scale=4,
+            context_width=1024,
+            embedding_width=512,
+        ),
+    },
+}
+STAGES = ("base", "sr256", "sr1024")
+RESOLUTIONS = {"base": 64, "sr256": 256, "sr1024": 1024}

@@ -1,0 +1,196 @@
+"""The one U-Net: the base reads noise alone, an upscaler also reads its low-resolution picture.
+
+Both are raw networks F(x, c_noise, cond), to be wrapped in EDM preconditioning. Pixels are folded
+into channels first (pixel unshuffle by `patch`), so that the widest grid is side / patch.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from ediffi.networks.attention import TransformerBlock, zero_init
+from ediffi.networks.blocks import NoiseEmbedding, ResBlock
+from ediffi.networks.context import Conditioner, Context
+from ediffi.types import StageInput
+
+
+class Level(BaseModel):
+    """One resolution: `num_blocks` residual blocks on the way down and as many on the way up, each
+    followed by `depth` transformer blocks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channels: int
+    num_blocks: int = 1
+    depth: int = 0
+
+
+class UNetConfig(BaseModel):
+    """Shape of a U-Net. roles: token width of each conditioning role.
+
+    scale: 1 for the base; how many times larger the output is than the low-resolution input for
+    an upscaler, which then has no self-attention, so that cost is linear in pixels and tiles
+    equal the whole.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    levels: tuple[Level, ...]
+    roles: dict[str, int]
+    patch: Literal[1, 2, 4] = 1
+    scale: Literal[1, 4] = 1
+    middle_depth: int = 0
+    context_width: int
+    embedding_width: int
+    head_width: int = 64
+    grid: int | None = None  # side of the coarsest grid with a learned position, if any
+
+    @property
+    def stride(self) -> int:
+        """Pixels per cell of the coarsest grid: sides must be a multiple of it."""
+        return int(self.patch * 2 ** (len(self.levels) - 1))
+
+
+class Stack(nn.Module):
+    """A residual block and the transformer blocks that follow it."""
+
+    def __init__(self, c_in: int, level: Level, depth: int, config: UNetConfig) -> None:
+        super().__init__()
+        self.residual = ResBlock(c_in, level.channels, config.embedding_width)
+        self.transformers = nn.ModuleList(
+            TransformerBlock(
+                level.channels,
+                embedding_width=config.embedding_width,
+                context_width=config.context_width,
+                head_width=config.head_width,
+                self_attention=config.scale == 1,
+            )
+            for _ in range(depth)
+        )
+
+    def forward(self, x: Tensor, embedding: Tensor, context: Context) -> Tensor:
+        x = self.residual(x, embedding)
+        for transformer in self.transformers:
+            x = transformer(x, embedding, context)
+        return x
+
+
+class UNet(nn.Module):
+    """F(x, c_noise, cond): x and the result (B, 3, H, W), c_noise (B,) = ln(sigma) / 4."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        levels, width = config.levels, config.embedding_width
+        pixels = 3 * config.patch**2
+        self.noise = NoiseEmbedding(width)
+        self.augmentation = NoiseEmbedding(width) if config.scale > 1 else None
+        self.conditioner = Conditioner(
+            config.roles, context_width=config.context_width, embedding_width=width
+        )
+        low_res = 0 if config.scale == 1 else 3 * max(1, config.patch // config.scale) ** 2
+        self.enter = nn.Conv2d(pixels + low_res, levels[0].channels, 3, padding=1)
+
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        self.shrink, self.grow = nn.ModuleList(), nn.ModuleList()
+        channels = levels[0].channels
+        skips = []
+        for i, level in enumerate(levels):
+            if i:
+                self.shrink.append(nn.Conv2d(channels, level.channels, 2, stride=2))
+                channels = level.channels
+            stacks = nn.ModuleList()
+            for _ in range(level.num_blocks):
+                stacks.append(Stack(channels, level, level.depth, config))
+                channels = level.channels
+                skips.append(channels)
+            self.down.append(stacks)
+        if config.grid:
+            self.position = nn.Parameter(torch.zeros(1, channels, config.grid, config.grid))
+        middle = config.middle_depth
+        self.middle = Stack(channels, levels[-1], middle, config) if middle else None
+        for i, level in reversed(list(enumerate(levels))):
+            stacks = nn.ModuleList()
+            for _ in range(level.num_blocks):
+                stacks.append(Stack(channels + skips.pop(), level, level.depth, config))
+                channels = level.channels
+            self.up.append(stacks)
+            if i:
+                self.grow.append(nn.Conv2d(channels, levels[i - 1].channels, 1))
+                channels = levels[i - 1].channels
+        self.leave = nn.Sequential(nn.SiLU(), zero_init(nn.Conv2d(channels, pixels, 3, padding=1)))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x: Tensor, c_noise: Tensor, cond: StageInput) -> Tensor:
+        if x.shape[2] % self.config.stride or x.shape[3] % self.config.stride:
+            raise ValueError(
+                f"sides must be multiples of {self.config.stride}, got {x.shape[3]}x{x.shape[2]}"
+            )
+        context = self._context(cond)
+        context.strength = torch.log1p(torch.exp(4 * c_noise))  # log(1 + sigma)
+        embedding = F.silu(self._embedding(c_noise, context, cond))
+        h = self.enter(self._fold(x, cond))
+        skips = []
+        for i, stacks in enumerate(self.down):
+            if i:
+                h = self.shrink[i - 1](h)
+            for stack in cast(nn.ModuleList, stacks):
+                h = stack(h, embedding, context)
+                skips.append(h)
+        if self.config.grid:
+            position: Tensor = self.position
+            if position.shape[2:] != h.shape[2:]:
+                position = F.interpolate(position, h.shape[2:], mode="bilinear")
+            h = h + position.to(h)
+        if self.middle is not None:
+            h = self.middle(h, embedding, context)
+        for i, stacks in enumerate(self.up):
+            for stack in cast(nn.ModuleList, stacks):
+                h = stack(torch.cat([h, skips.pop().to(h)], dim=1), embedding, context)
+            if i < len(self.grow):
+                h = F.interpolate(self.grow[i](h), scale_factor=2, mode="nearest")
+        return F.pixel_shuffle(self.leave(h), self.config.patch)
+
+    def _context(self, cond: StageInput) -> Context:
+        """The projected prompt: computed once per input when no gradient is asked for."""
+        if torch.is_grad_enabled():
+            return self.conditioner(cond.prompt)
+        key = (self, torch.is_autocast_enabled("cpu"))
+        if key not in cond.memo:
+            cond.memo[key] = self.conditioner(cond.prompt)
+        return cond.memo[key]
+
+    def _embedding(self, c_noise: Tensor, context: Context, cond: StageInput) -> Tensor:
+        embedding = self.noise(c_noise) + context.pooled
+        if self.augmentation is not None:
+            assert cond.augmentation is not None
+            embedding = embedding + self.augmentation(cond.augmentation.clamp_min(1e-3).log() / 4)
+        return embedding
+
+    def _fold(self, x: Tensor, cond: StageInput) -> Tensor:
+        """Pixels into channels, the low-resolution picture beside them on the same grid."""
+        parts = [F.pixel_unshuffle(x, self.config.patch)]
+        if self.config.scale > 1:
+            assert cond.low_res is not None
+            low_res = cond.low_res
+            if self.config.patch < self.config.scale:
+                factor = self.config.scale // self.config.patch
+                low_res = F.interpolate(low_res, scale_factor=factor, mode="bilinear")
+            parts.append(low_res)
+        return torch.cat(parts, dim=1).contiguous(memory_format=torch.channels_last)
+
+    @property
+    def halo(self) -> int:
+        """Receptive-field radius in pixels, rounded up to whole cells of the coarsest grid."""
+        radius = 2 * self.config.patch  # enter, leave
+        for i, level in enumerate(self.config.levels):
+            radius += 4 * level.num_blocks * self.config.patch * 2**i
+        if self.config.middle_depth:
+            radius += 2 * self.config.stride
+        cells = -(-radius // self.config.stride) + 1
+        return cells * self.config.stride

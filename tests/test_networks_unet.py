@@ -1,0 +1,247 @@
+"""The U-Net: shapes, roles, regions, tiles, presets; and the paper's own widths."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from ediffi.networks import PRESETS, STAGES, Level, UNet, UNetConfig, build_denoiser
+from ediffi.networks.attention import attend
+from ediffi.networks.context import Conditioner
+from ediffi.types import ROLES, Prompt, Regions, StageInput, Tokens
+
+
+def prompt(batch: int = 2, length: int = 6, roles: dict[str, int] | None = None) -> Prompt:
+    """Random tokens for every role; the last two tokens are padding."""
+    torch.manual_seed(5)
+    tokens = {}
+    for role, width in (roles or dict.fromkeys(ROLES, 32)).items():
+        mask = torch.ones(batch, length, dtype=torch.bool)
+        mask[:, -2:] = False
+        tokens[role] = Tokens(torch.randn(batch, length, width), mask, torch.randn(batch, width))
+    return Prompt(tokens, {role: torch.ones(batch, dtype=torch.bool) for role in ROLES})
+
+
+def network(stage: str = "base") -> UNet:
+    """A tiny network whose output is not zero, as a fresh one's is."""
+    torch.manual_seed(0)
+    net = UNet(PRESETS["tiny"][stage]).eval()
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return net
+
+
+def run(net: UNet, cond: StageInput, side: int = 16) -> Tensor:
+    torch.manual_seed(1)
+    batch = len(cond.prompt)
+    with torch.no_grad():
+        return net(torch.randn(batch, 3, side, side), torch.linspace(-1, 1, batch), cond)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attend_is_scaled_dot_product_attention(masked: bool) -> None:
+    q, k, v = (torch.randn(2, 3, n, 8) for n in (7, 5, 5))
+    mask = torch.tensor([[True, True, False, True, False]])[:, None, None, :] if masked else None
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    torch.testing.assert_close(attend(q, k, v, mask), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_fresh_network_is_zero() -> None:
+    net = UNet(PRESETS["tiny"]["base"])
+    assert torch.equal(run(net, StageInput(prompt())), torch.zeros(2, 3, 16, 16))
+
+
+def test_padding_and_batch_mates_change_nothing() -> None:
+    net, whole = network(), prompt(4)
+    expected = run(net, StageInput(whole))
+    for tokens in whole.tokens.values():  # what stands in padding is not seen
+        tokens.states[:, -2:] = 1e3
+    torch.testing.assert_close(run(net, StageInput(whole)), expected, atol=1e-5, rtol=0)
+    torch.manual_seed(1)
+    x, c_noise = torch.randn(4, 3, 16, 16), torch.linspace(-1, 1, 4)
+    with torch.no_grad():
+        alone = net(x[2:3], c_noise[2:3], StageInput(whole.map(lambda t: t[2:3])))
+    torch.testing.assert_close(alone[0], expected[2], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_dropping_a_role_equals_not_having_it(role: str) -> None:
+    net, whole = network(), prompt()
+    with_role = run(net, StageInput(whole))
+    whole.keep[role][:] = False
+    dropped = run(net, StageInput(whole))
+    del whole.tokens[role]
+    missing = run(net, StageInput(whole))
+    assert (with_role - dropped).abs().max() > 1e-4
+    torch.testing.assert_close(dropped, missing, atol=1e-5, rtol=0)
+
+
+def test_dropped_prompts_are_all_alike() -> None:
+    net = network()
+    one, two = prompt(), prompt()
+    two.tokens["t5"].states.mul_(-1)
+    a, b = (run(net, StageInput(p.dropped())) for p in (one, two))
+    torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
+
+
+def test_prompt_is_projected_once_per_input() -> None:
+    net, cond = network(), StageInput(prompt())
+    calls: list[int] = []
+    net.conditioner.register_forward_hook(lambda *_: calls.append(1))
+    first = run(net, cond)
+    assert torch.equal(run(net, cond), first)
+    assert len(calls) == 1
+    run(net, StageInput(prompt()))
+    assert len(calls) == 2
+
+
+def regions(weight: float, batch: int = 2) -> Regions:
+    """The left half belongs to token 1 of t5."""
+    masks = torch.zeros(batch, 1, 32, 32)
+    masks[..., :16] = 1
+    columns = torch.zeros(batch, 1, 6, dtype=torch.bool)
+    columns[..., 1] = True
+    return Regions(masks, {"t5": columns}, torch.full((batch, 1), weight))
+
+
+def test_regions_act_where_painted_and_are_off_at_weight_zero() -> None:
+    net, plain = network(), prompt()
+    expected = run(net, StageInput(plain))
+    off = Prompt(plain.tokens, plain.keep, regions(0.0))
+    torch.testing.assert_close(run(net, StageInput(off)), expected, atol=1e-6, rtol=0)
+    painted = Prompt(plain.tokens, plain.keep, regions(3.0))
+    change = (run(net, StageInput(painted)) - expected).abs().mean(dim=(0, 1, 2))
+    assert change[:6].min() > change[-2:].max()  # columns of the picture, left against right
+
+
+def test_region_bias_is_the_papers_formula() -> None:
+    conditioner = Conditioner({"t5": 32}, context_width=16, embedding_width=16)
+    painted = prompt(roles={"t5": 32})
+    painted = Prompt(painted.tokens, painted.keep, regions(2.0))
+    context = conditioner(painted)
+    context.strength = torch.tensor([0.5, 1.5])
+    q, k = torch.randn(2, 2, 16, 8), torch.randn(2, 2, 7, 8)
+    bias = context.region_bias(q, k, (4, 4))
+    assert bias is not None
+    scores = q @ k.transpose(-1, -2)
+    for b in range(2):
+        peak = scores[b, :, :, :5].max()  # of the tokens that are not padding
+        expected = 2.0 * context.strength[b] * peak / 8**0.5
+        torch.testing.assert_close(bias[b, 0, 0, 2], expected)  # left edge; null token comes first
+        assert bias[b, 0, 3, 2] == 0  # right edge
+        assert bias[b, 0, 0, 1] == 0  # another token
+        assert bias[b, 0, 0, 6] == -torch.inf  # padding
+
+
+def test_upscaler_tile_equals_the_whole() -> None:
+    net = network("sr256")
+    halo, side = net.halo, 256
+    stride = net.config.stride
+    assert halo % stride == 0 and 2 * halo + stride < side
+    torch.manual_seed(2)
+    x, low = torch.randn(1, 3, side, side), torch.randn(1, 3, side // 4, side // 4)
+    cond = StageInput(prompt(1), low, torch.tensor([0.1]))
+    with torch.no_grad():
+        whole = net(x, torch.zeros(1), cond)
+        part = slice(0, side - stride)
+        tile = StageInput(cond.prompt, low[..., : (side - stride) // 4], cond.augmentation)
+        cut = net(x[..., part], torch.zeros(1), tile)
+    kept = side - stride - halo
+    torch.testing.assert_close(cut[..., :kept], whole[..., :kept], atol=1e-4, rtol=0)
+    # and the halo is not far too large: one tile with a third of it must differ
+    assert (cut[..., -stride:] - whole[..., side - 2 * stride : side - stride]).abs().max() > 1e-4
+
+
+def test_sides_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="multiples of 4, got 18x18"):
+        run(network(), StageInput(prompt()), side=18)
+
+
+def test_other_aspect_ratio() -> None:
+    net = network()
+    with torch.no_grad():
+        out = net(torch.randn(2, 3, 16, 24), torch.zeros(2), StageInput(prompt()))
+    assert out.shape == (2, 3, 16, 24)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_preset_can_be_built(preset: str, stage: str) -> None:
+    with torch.device("meta"):
+        net = UNet(PRESETS[preset][stage])
+    millions = sum(p.numel() for p in net.parameters()) / 1e6
+    low, high = {
+        ("tiny", "base"): (0, 0.2),
+        ("pictogram", "base"): (8, 12.5),  # 50 MB with all experts, bf16
+        ("pictogram", "sr256"): (1, 5),  # 10 MB, bf16
+        ("pictogram", "sr1024"): (1, 5),
+        ("paper", "base"): (600, 1100),  # 0.7 to 1.0 B by the sheet
+        ("paper", "sr256"): (200, 700),
+        ("paper", "sr1024"): (200, 700),
+    }.get((preset, stage), (0, 0.2))
+    assert low < millions < high
+
+
+def test_super_resolution_denoiser_starts_as_the_enlarged_picture() -> None:
+    denoiser = build_denoiser(PRESETS["tiny"]["sr256"], 0.1)
+    low = torch.rand(1, 3, 8, 8)
+    cond = StageInput(prompt(1), low, torch.tensor([0.1]))
+    with torch.no_grad():
+        x0 = denoiser(torch.randn(1, 3, 32, 32), torch.tensor([50.0]), cond)
+    enlarged = torch.nn.functional.interpolate(low, (32, 32), mode="bicubic")
+    torch.testing.assert_close(x0, enlarged, atol=2e-3, rtol=0)
+
+
+def test_the_papers_conditioning_widths(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A one-layer net as wide in its conditioning as eDiff-I reads T5-XXL and CLIP folders."""
+    from conftest import save_tokenizer
+    from transformers import CLIPConfig, CLIPModel, T5Config, T5EncoderModel
+
+    from ediffi.cascade import Cascade, ModelConfig, Sampling, StageConfig, save_model
+    from ediffi.conditioning.spec import EncoderSpec
+
+    folder = tmp_path_factory.mktemp("paper")
+    size = save_tokenizer(folder / "t5", max_length=512)
+    T5EncoderModel(
+        T5Config(vocab_size=size, d_model=4096, d_kv=64, d_ff=64, num_layers=1, num_heads=1)
+    ).save_pretrained(folder / "t5")
+    save_tokenizer(folder / "clip", max_length=77)
+    tower = {"hidden_size": 768, "intermediate_size": 64, "num_hidden_layers": 1}
+    ids = {"vocab_size": size, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    CLIPModel(
+        CLIPConfig(
+            text_config=tower | ids | {"num_attention_heads": 12},
+            vision_config=tower | {"image_size": 28, "patch_size": 14, "num_attention_heads": 12},
+            projection_dim=768,
+        )
+    ).save_pretrained(folder / "clip")
+    config = UNetConfig(
+        levels=(Level(channels=64, num_blocks=1, depth=1),),
+        roles=PRESETS["paper"]["base"].roles,
+        patch=4,
+        context_width=1024,
+        embedding_width=1024,
+    )
+    stage = StageConfig(
+        name="base",
+        resolution=16,
+        network=config,
+        sigma_data=0.5,
+        sampling=Sampling(num_steps=2, sigma_min=0.1, sigma_max=10, guidance_scale=2),
+    )
+    torch.manual_seed(0)
+    net = UNet(config)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    encoders = {
+        "t5": EncoderSpec(kind="text", source="t5"),
+        "clip_text": EncoderSpec(kind="clip_text", source="clip"),
+    }
+    model = ModelConfig(name="paper", stages=(stage,), encoders=encoders)
+    save_model(folder, model, {"base": net.state_dict()})
+    cascade = Cascade.from_pretrained(folder)
+    both = cascade.generate("a red fox", seeds=1, stop_at=16)
+    assert both.shape == (1, 3, 16, 16)
+    for role in encoders:
+        assert not torch.equal(both, cascade.generate("a red fox", seeds=1, use={role}))
