@@ -1,0 +1,79 @@
+"""From words (and, where the model reads them, pictures) to a `Prompt`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from PIL import Image
+
+from ediffi.conditioning.clip import ClipImageEncoder, ClipTextEncoder
+from ediffi.conditioning.spec import EncoderSpec
+from ediffi.conditioning.text import TextEncoder, check_prompt
+from ediffi.errors import UserError
+from ediffi.types import ROLES, Prompt, Tokens
+
+
+class EncodesText(Protocol):
+    """`TextEncoder`, `CachedText`, or anything that turns texts into tokens."""
+
+    def encode(self, texts: Sequence[str]) -> Tokens: ...
+
+
+Encoder = EncodesText | ClipImageEncoder
+
+
+def load_encoder(
+    spec: EncoderSpec,
+    *,
+    root: Path | None = None,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> TextEncoder | ClipImageEncoder:
+    """The encoder that `spec` describes. `root`: the model folder, for relative sources."""
+    kinds: dict[str, type[TextEncoder] | type[ClipImageEncoder]] = {
+        "text": TextEncoder,
+        "clip_text": ClipTextEncoder,
+        "clip_image": ClipImageEncoder,
+    }
+    return kinds[spec.kind].load(spec, root=root, device=device, dtype=dtype)
+
+
+def make_prompt(
+    encoders: Mapping[str, Encoder],
+    texts: Sequence[str],
+    *,
+    images: Sequence[Image.Image] | None = None,
+    use: Collection[str] | None = None,
+) -> Prompt:
+    """Encode B texts, and B style pictures where given, into what the networks read.
+
+    encoders: by role. A role without an encoder, `clip_image` without pictures, and roles not in
+    `use` (None: all) have `keep` False: the networks then read their null token.
+
+    Raises:
+        UserError: a bad text, an unknown role in `use`, or one this model does not have.
+    """
+    check_use(use, encoders)
+    texts = [check_prompt(text) for text in texts]
+    tokens: dict[str, Tokens] = {}
+    for role, encoder in encoders.items():
+        if use is not None and role not in use:
+            continue
+        if not isinstance(encoder, ClipImageEncoder):
+            tokens[role] = encoder.encode(texts)
+        elif images is not None:
+            tokens[role] = encoder.encode(images)
+    keep = {role: torch.full((len(texts),), role in tokens) for role in ROLES}
+    return Prompt(tokens, keep)
+
+
+def check_use(use: Collection[str] | None, available: Collection[str]) -> None:
+    """Refuse roles that do not exist (`UserError`), or that the model has no encoder for."""
+    for role in use or ():
+        if role not in ROLES:
+            raise UserError(f"unknown role {role!r} to use: choose from {', '.join(ROLES)}")
+        if role not in available:
+            raise UserError(f"this model has no {role} encoder, only {', '.join(available)}")

@@ -1,0 +1,139 @@
+"""Tiny real models, made once: encoders saved by transformers, and a whole cascade in a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test may reach for the network
+
+import pytest
+import torch
+
+WORDS = "a an the on and next to red blue green fox rocket cat tree in of drawing background light"
+RESOLUTIONS = (16, 64, 256)  # of the tiny cascade's stages
+
+
+def save_tokenizer(folder: Path, *, max_length: int) -> int:
+    """A word-level tokenizer as a `transformers` folder; returns its vocabulary size."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    names = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", *WORDS.split()]
+    vocabulary = {name: number for number, name in enumerate(names)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=max_length,
+    ).save_pretrained(folder)
+    return len(names)
+
+
+@pytest.fixture(scope="session")
+def t5_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A T5EncoderModel, 32 wide, with random weights."""
+    from transformers import T5Config, T5EncoderModel
+
+    folder = tmp_path_factory.mktemp("t5")
+    size = save_tokenizer(folder, max_length=512)
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=size, d_model=32, d_kv=16, d_ff=64, num_layers=2, num_heads=2, pad_token_id=0
+    )
+    T5EncoderModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BertModel, 32 wide, with random weights."""
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("bert")
+    size = save_tokenizer(folder, max_length=512)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=size,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CLIPModel, 32 wide in both towers, joint space 24, 77 text positions, 28 px pictures."""
+    from transformers import CLIPConfig, CLIPModel
+
+    folder = tmp_path_factory.mktemp("clip")
+    size = save_tokenizer(folder, max_length=77)
+    tower = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
+    torch.manual_seed(0)
+    config = CLIPConfig(
+        text_config=tower
+        | {"vocab_size": size, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2},
+        vision_config=tower | {"image_size": 28, "patch_size": 14},
+        projection_dim=24,
+    )
+    CLIPModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory, bert_folder: Path) -> Path:
+    """A three-stage cascade of the `tiny` preset, 16, 64 and 256 pixels, with random weights."""
+    from ediffi.cascade import ModelConfig, Sampling, StageConfig, save_model
+    from ediffi.conditioning.spec import EncoderSpec, weights_hash
+    from ediffi.networks import PRESETS, STAGES, build_denoiser
+
+    torch.manual_seed(1)
+    stages, weights = [], {}
+    for name, resolution in zip(STAGES, RESOLUTIONS, strict=True):
+        network = PRESETS["tiny"][name]
+        base = network.scale == 1
+        stages.append(
+            StageConfig(
+                name=name,
+                resolution=resolution,
+                network=network,
+                sigma_data=0.5 if base else 0.2,
+                sampling=Sampling(
+                    num_steps=4,
+                    sigma_min=0.05,
+                    sigma_max=20.0 if base else 0.5,
+                    guidance_scale=3.0 if base else 1.0,
+                    augmentation=0.0 if base else 0.1,
+                ),
+                images_seen=100,
+            )
+        )
+        denoiser = build_denoiser(network, 0.5)
+        for parameter in denoiser.parameters():  # a fresh network is zero at its end
+            torch.nn.init.normal_(parameter, std=0.1)
+        weights[name] = denoiser.network.state_dict()
+    spec = EncoderSpec(kind="text", source=str(bert_folder), sha256=weights_hash(bert_folder))
+    config = ModelConfig(
+        name="tiny",
+        stages=tuple(stages),
+        encoders={"t5": spec},
+        vocabulary={"red fox": ("animal",), "rocket": ("space",)},
+        words=tuple(WORDS.split()),
+        styles=("flat",),
+    )
+    folder = tmp_path_factory.mktemp("model")
+    save_model(folder, config, weights)
+    return folder
