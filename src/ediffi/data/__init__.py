@@ -1,0 +1,1 @@
+"""Data: sources, the pictogram grid, and scenes composed from it."""

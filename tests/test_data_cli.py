@@ -1,0 +1,55 @@
+"""`ediffi data`, on the tiny grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tiny_grid import tiny_grid
+from typer.testing import CliRunner
+
+from ediffi.cli.data import app
+from ediffi.data.composer import Composer, SceneConfig
+from ediffi.errors import UserError
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, arguments, catch_exceptions=True)
+    if isinstance(result.exception, UserError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_compose_writes_a_sheet_of_the_composers_scenes(tmp_path: Path) -> None:
+    grid = tiny_grid(tmp_path)
+    out = tmp_path / "sheet.png"
+    options = ("--all", "--style", "noto", "--num-images", "3", "--size", "48", "--seed", "4")
+    output = run("compose", *options, "--cache", str(grid.path), "-o", str(out))
+    assert "3 scenes" in output
+    source = Composer(grid, SceneConfig(seed=4, styles=("noto",)))
+    with Image.open(out) as sheet:
+        first = sheet.crop((8, 8, 56, 56))
+        assert first.tobytes() == source.render(source.scene(0), 48).tobytes()
+
+
+def test_compose_without_a_grid_or_into_nowhere(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="run: ediffi data build pictogram"):
+        run("compose", "--cache", str(tmp_path))
+    grid = tiny_grid(tmp_path)
+    for bad in ("missing/sheet.png", "sheet.nonsense"):
+        with pytest.raises(UserError, match="cannot write"):
+            run("compose", "--all", "--style", "noto", "--num-images", "1",
+                "--cache", str(grid.path), "-o", str(tmp_path / bad))  # fmt: skip
+
+
+def test_build_knows_its_data_sets(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no data set 'photos': known are pictogram"):
+        run("build", "photos", "--cache", str(tmp_path))
+
+
+def test_build_from_a_folder_without_packages_names_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"has no iconify-json-noto-1\.2\.9\.tgz"):
+        run("build", "pictogram", "--from", str(tmp_path), "--cache", str(tmp_path / "cache"))
+    assert not list((tmp_path / "cache").rglob("*.json"))
