@@ -1,0 +1,167 @@
+"""`ediffi train`: train a stage of the cascade, or go on where it stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="train", help="Train a stage; the same command resumes it.", no_args_is_help=True
+)
+
+Preset = Annotated[str, typer.Option(help="Shape and recipe: pictogram, or tiny for a trial.")]
+Run = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the run. Default: runs/PRESET-STAGE in the user's cache."),
+]
+NumImages = Annotated[
+    int | None, typer.Option(min=1, help="Images to train on in all; may be raised on resume.")
+]
+Initial = Annotated[
+    str | None, typer.Option("--from", help="Model whose weights of this stage a new run takes.")
+]
+FromStage = Annotated[
+    str | None, typer.Option(help="Stage of that model to take instead, e.g. sr256 for sr1024.")
+]
+Model = Annotated[
+    Path | None,
+    typer.Option(help="Model folder, new or old, that gets the averaged weights at the end."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of scenes, noise and fresh weights.")]
+
+
+@app.command()
+def base(
+    preset: Preset = "pictogram",
+    run: Run = None,
+    num_images: NumImages = None,
+    initial: Initial = None,
+    from_stage: FromStage = None,
+    model: Model = None,
+    seed: Seed = 0,
+) -> None:
+    """Train the base: text to 64x64 pixels.
+
+    ediffi train base --preset pictogram --model my-model
+
+    ediffi train base --preset tiny --run /tmp/trial   # one minute, to see that all works
+    """
+    _train("base", preset, run, num_images, initial, from_stage, model, seed)
+
+
+@app.command()
+def sr256(
+    preset: Preset = "pictogram",
+    run: Run = None,
+    num_images: NumImages = None,
+    initial: Initial = None,
+    from_stage: FromStage = None,
+    model: Model = None,
+    seed: Seed = 0,
+) -> None:
+    """Train the first upscaler: 64x64 to 256x256 pixels.
+
+    ediffi train sr256 --preset pictogram --model my-model
+    """
+    _train("sr256", preset, run, num_images, initial, from_stage, model, seed)
+
+
+@app.command()
+def sr1024(
+    preset: Preset = "pictogram",
+    run: Run = None,
+    num_images: NumImages = None,
+    initial: Initial = None,
+    from_stage: FromStage = None,
+    model: Model = None,
+    seed: Seed = 0,
+) -> None:
+    """Train the second upscaler: 256x256 to 1024x1024 pixels, on crops of 256.
+
+    ediffi train sr1024 --from my-model --from-stage sr256 --model my-model
+    """
+    _train("sr1024", preset, run, num_images, initial, from_stage, model, seed)
+
+
+def _train(
+    stage: str,
+    preset: str,
+    run: Path | None,
+    num_images: int | None,
+    initial: str | None,
+    from_stage: str | None,
+    model: Path | None,
+    seed: int,
+) -> None:
+    from platformdirs import user_cache_path
+
+    from ediffi.conditioning import DEFAULT_TEXT, CachedText, TextEncoder
+    from ediffi.data.composer import Composer
+    from ediffi.data.grid import Grid
+    from ediffi.train.config import preset_config
+    from ediffi.train.export import export_stage
+    from ediffi.train.loop import train
+
+    config = preset_config(preset, stage)
+    changes: dict[str, Any] = {"seed": seed}
+    changes["scenes"] = config.scenes.model_copy(update={"seed": seed})
+    if num_images:
+        changes["num_images"] = num_images
+    config = config.model_copy(update=changes)
+    run_dir = run or user_cache_path("ediffi") / "runs" / f"{preset}-{stage}"
+    weights = _weights(initial, from_stage or stage) if initial else None
+    composer = Composer(Grid.load(), config.scenes)
+    text = CachedText(TextEncoder.load(DEFAULT_TEXT))
+    typer.echo(f"run {run_dir}")
+    ticks = train(config, run_dir, composer, text, initial=weights, report=typer.echo)
+    state = _with_progress(ticks, config.num_images)
+    if state is None or state.images < config.num_images:
+        raise typer.Exit(130)
+    if model:
+        digest = export_stage(state, composer, {"t5": DEFAULT_TEXT}, model)
+        typer.echo(f"{model} has the new {stage} now; the model's hash is {digest}")
+
+
+def _weights(model: str, stage: str) -> Any:
+    from ediffi.cascade import ModelFolder, locate
+
+    weights = ModelFolder(locate(model)).weights(stage)
+    return {name: tensor.float() for name, tensor in weights.items()}
+
+
+def _with_progress(ticks: Any, num_images: int) -> Any:
+    """Show a bar and every logged row; returns the run's last state."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    state = None
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("images"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as progress:
+        task = progress.add_task("training", total=num_images)
+        for tick in ticks:
+            state = tick.state
+            progress.update(task, completed=tick.state.images)
+            if tick.row:
+                progress.console.print(_line(tick.row), highlight=False)
+    return state
+
+
+def _line(row: dict[str, Any]) -> str:
+    bands = " ".join(f"{value:.3f}" for value in row["loss_by_band"])
+    return (
+        f"{row['images']:>9,} images  loss {row['loss']:.4f}  by sigma, low to high: {bands}  "
+        f"{row['images_per_second']:.1f} images/s  {row['share_of_machine']:.0%} of the machine"
+    )

@@ -1,0 +1,100 @@
+"""Checkpoints: everything a run needs to go on exactly, written so that a crash loses nothing.
+
+A checkpoint is `<images>.safetensors` (weights, average, optimizer moments) and `<images>.json`
+(config, hash of the tensors). Both are written under a temporary name, synced and renamed; the json
+comes last, so a checkpoint with a json is whole. The last two are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ediffi.errors import UserError
+
+KEEP = 2
+
+
+def save_checkpoint(
+    run_dir: Path, images: int, tensors: dict[str, Tensor], meta: dict[str, Any]
+) -> Path:
+    """Write the checkpoint of a run after `images` images and delete those before the last two.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written; older checkpoints are intact.
+    """
+    path = run_dir / f"{images:010d}.safetensors"
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        _atomically(path, lambda temporary: save_file(tensors, temporary))
+        meta = {**meta, "images": images, "sha256": _sha256(path)}
+        text = json.dumps(meta, indent=1)
+        _atomically(path.with_suffix(".json"), lambda temporary: temporary.write_text(text))
+    except (OSError, SafetensorError) as error:
+        kept = found(run_dir)
+        raise UserError(
+            f"could not write checkpoint {path}: {error}. "
+            + (f"The last good one is {kept[0]}." if kept else "There is none yet.")
+            + " Free some space or choose another folder with --run, then run the same command."
+        ) from error
+    for old in found(run_dir)[KEEP:]:
+        old.unlink(missing_ok=True)
+        old.with_suffix(".safetensors").unlink(missing_ok=True)
+    return path
+
+
+def found(run_dir: Path) -> list[Path]:
+    """The json files of the checkpoints in a folder, newest first."""
+    return sorted(run_dir.glob("[0-9]*.json"), reverse=True)
+
+
+def load_checkpoint(
+    run_dir: Path, report: Callable[[str], None]
+) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """The newest checkpoint that is whole, or None in a new folder.
+
+    A damaged one is reported and the one before it is taken.
+
+    Raises:
+        UserError: checkpoints are there, but every one is damaged.
+    """
+    candidates = found(run_dir)
+    for path in candidates:
+        tensors = path.with_suffix(".safetensors")
+        try:
+            meta = json.loads(path.read_text())
+            actual = _sha256(tensors)
+            if actual != meta["sha256"]:
+                raise ValueError(f"sha256 is {actual}, {meta['sha256']} was written")
+            return load_file(tensors), meta
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            report(f"checkpoint {tensors} is damaged ({error}); trying the one before it")
+    if candidates:
+        raise UserError(
+            f"every checkpoint in {run_dir} is damaged: delete the folder to start again"
+        )
+    return None
+
+
+def _atomically(path: Path, write: Callable[[Path], Any]) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

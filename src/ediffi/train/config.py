@@ -1,0 +1,121 @@
+"""What a training run is: one stage, its data, its recipe. Progress is counted in images seen."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ediffi.cascade.config import StageName
+from ediffi.data.composer import SceneConfig, vocabulary
+from ediffi.diffusion import NoiseDistribution
+from ediffi.errors import UserError
+from ediffi.networks import PRESETS, STAGES, UNetConfig
+
+# may differ when a run is resumed; everything else decides what the weights become
+RESUMABLE = {"num_images", "log_images", "sample_images", "checkpoint_images"}
+
+
+class TrainConfig(BaseModel):
+    """One run.
+
+    sigma_data: standard deviation of the pictures (of what is missing in the enlarged low
+    resolution, for an upscaler), measured by `measure_sigma_data`.
+    num_scenes: scenes that the run goes round and round; each is composed and its caption encoded
+    once. The learning rate rises over `warmup_images`, stays, and falls to zero over the last
+    `cooldown` share of `num_images`. ema_images: half-life of the weight average, in images.
+    dropout: how often each role is replaced by its null token, independently.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: StageName
+    preset: str
+    network: UNetConfig
+    noise: NoiseDistribution
+    sigma_data: float = Field(gt=0)
+    scenes: SceneConfig
+    num_scenes: int = Field(gt=0)
+    num_images: int = Field(gt=0)
+    batch_size: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    warmup_images: int = 5_000
+    cooldown: float = Field(0.25, ge=0, le=1)
+    ema_images: int = 10_000
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    dropout: dict[str, float] = {"t5": 0.1}
+    max_augmentation: float = 0.3
+    seed: int = 0
+    log_images: int = 2_000
+    sample_images: int = 20_000
+    checkpoint_images: int = 20_000
+
+    def learning_rate_at(self, images: int) -> float:
+        """The learning rate after `images` images: warm-up, constant, linear cool-down."""
+        start = (1 - self.cooldown) * self.num_images
+        fall = (self.num_images - images) / max(1.0, self.num_images - start)
+        rise = (images + self.batch_size) / max(1, self.warmup_images)
+        return self.learning_rate * max(0.0, min(1.0, rise, fall))
+
+    def differences(self, other: TrainConfig) -> list[str]:
+        """What keeps a run of `other` from continuing as this one, as "field: theirs -> ours"."""
+        ours, theirs = self.model_dump(mode="json"), other.model_dump(mode="json")
+        changed = [k for k in ours if k not in RESUMABLE and ours[k] != theirs[k]]
+        return [f"{k}: {theirs[k]!r} -> {ours[k]!r}" for k in changed]
+
+
+def preset_config(preset: str, stage: str) -> TrainConfig:
+    """The recipe of a preset's stage. `paper` has networks but no recipe for this machine."""
+    if stage not in STAGES:
+        raise UserError(f"unknown stage {stage!r}: choose from {', '.join(STAGES)}")
+    if preset not in RECIPES:
+        raise UserError(f"no recipe for preset {preset!r}: choose from {', '.join(RECIPES)}")
+    recipe = RECIPES[preset]["base" if stage == "base" else "upscaler"]
+    return TrainConfig(
+        stage=stage,
+        preset=preset,
+        network=PRESETS[preset][stage],
+        scenes=SceneConfig(concepts=tuple(vocabulary())),
+        **{**recipe, **RECIPES[preset].get(stage, {})},
+    )
+
+
+RECIPES: dict[str, dict[str, dict[str, object]]] = {
+    "pictogram": {
+        "base": {
+            "noise": NoiseDistribution(mean=-0.5, std=1.4),
+            "sigma_data": 0.575,
+            "num_scenes": 40_960,
+            "num_images": 220_000,
+            "batch_size": 32,
+            "learning_rate": 8e-4,
+        },
+        "upscaler": {
+            "noise": NoiseDistribution(mean=-2.3, std=1.2),
+            "sigma_data": 0.12,
+            "num_scenes": 8_192,
+            "num_images": 60_000,
+            "batch_size": 16,
+            "learning_rate": 1e-3,
+        },
+    },
+    "tiny": {
+        "base": {
+            "noise": NoiseDistribution(mean=-0.5, std=1.4),
+            "sigma_data": 0.55,
+            "num_scenes": 64,
+            "num_images": 256,
+            "batch_size": 8,
+            "learning_rate": 1e-3,
+            "warmup_images": 32,
+        },
+        "upscaler": {
+            "noise": NoiseDistribution(mean=-2.3, std=1.2),
+            "sigma_data": 0.12,
+            "num_scenes": 32,
+            "num_images": 64,
+            "batch_size": 4,
+            "learning_rate": 1e-3,
+            "warmup_images": 16,
+        },
+    },
+}

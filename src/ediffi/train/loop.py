@@ -1,0 +1,152 @@
+"""The training loop: the same command starts a run, continues it, and finds it finished."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ediffi.conditioning.prompt import EncodesText
+from ediffi.data.composer import Composer
+from ediffi.errors import UserError
+from ediffi.train.checkpoint import load_checkpoint, save_checkpoint
+from ediffi.train.config import TrainConfig
+from ediffi.train.examples import Examples
+from ediffi.train.meter import Meter, forward_flops, machine_rate
+from ediffi.train.samples import sample_grid
+from ediffi.train.state import TrainState
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A step is done (or, first of all, the run is ready).
+
+    row: what was logged, if this step closed a logging interval.
+    """
+
+    state: TrainState
+    row: dict[str, Any] | None
+
+
+def train(
+    config: TrainConfig,
+    run_dir: Path,
+    composer: Composer,
+    text: EncodesText,
+    *,
+    initial: dict[str, Any] | None = None,
+    report: Callable[[str], None] = print,
+) -> Iterator[Tick]:
+    """Train one stage in `run_dir`, from its last checkpoint if there is one.
+
+    Writes checkpoints, `log.jsonl` (loss per sigma band, speed) and `samples/`. Ctrl-C and
+    SIGTERM finish the step, write a checkpoint and end the iteration early.
+
+    Args:
+        initial: weights a new run starts from (a state dict of the network); names that are
+            missing keep their fresh value, so that new modules can be added to old weights.
+        report: gets one line for everything a person should know.
+
+    Raises:
+        UserError: another config in this folder, no space, a loss that is not finite.
+    """
+    state = TrainState(config)
+    examples = Examples(config, composer, text)
+    resumed = _resume(state, run_dir, report)
+    if not resumed and initial is not None:
+        state.denoiser.network.load_state_dict(initial, strict=False)
+        for name, parameter in state.parameters.items():
+            state.average[name].copy_(parameter.detach())
+    flops, rate = forward_flops(state, examples.batch(0)), machine_rate()
+    report(
+        f"{sum(p.numel() for p in state.parameters.values()) / 1e6:.2f} M parameters, "
+        f"{flops / 1e9:.2f} GFLOP per picture and pass, this machine does {rate / 1e9:.0f} GFLOP/s"
+    )
+    meter = Meter(flops, rate)
+    yield Tick(state, None)
+    saved = state.images
+    with _stop_flag() as stop:
+        while state.images < config.num_images and not stop:
+            before = state.images
+            start = time.perf_counter()
+            batch = examples.batch(state.images)
+            try:
+                losses = state.step(batch)
+            except FloatingPointError as error:
+                raise UserError(
+                    f"training broke down after {before} images: {error}. The last good "
+                    f"checkpoint ({saved} images) is kept in {run_dir}; lower the learning rate."
+                ) from error
+            meter.add(batch.uniforms, losses, time.perf_counter() - start)
+            row = None
+            if _crosses(before, state.images, config.log_images):
+                row = {"images": state.images, **meter.read()}
+                row["learning_rate"] = config.learning_rate_at(before)
+                _append(run_dir / "log.jsonl", row)
+            if _crosses(before, state.images, config.checkpoint_images):
+                _save(state, run_dir)
+                saved = state.images
+            if _crosses(before, state.images, config.sample_images):
+                path = run_dir / "samples" / f"{state.images:010d}.png"
+                sample_grid(state.averaged(), examples, path)
+            yield Tick(state, row)
+    if state.images > saved:
+        _save(state, run_dir)
+    if stop:
+        report(f"stopped after {state.images} images; the same command goes on from there")
+
+
+def _resume(state: TrainState, run_dir: Path, report: Callable[[str], None]) -> bool:
+    loaded = load_checkpoint(run_dir, report)
+    if loaded is None:
+        return False
+    tensors, meta = loaded
+    changed = state.config.differences(TrainConfig.model_validate(meta["config"]))
+    if changed:
+        raise UserError(
+            f"{run_dir} holds a run of another config ({'; '.join(changed)}): choose another "
+            "folder with --run, or give the options it was started with"
+        )
+    state.restore(tensors, meta["images"])
+    report(f"continuing {run_dir} after {state.images} images")
+    return True
+
+
+def _save(state: TrainState, run_dir: Path) -> None:
+    meta = {"config": state.config.model_dump(mode="json")}
+    save_checkpoint(run_dir, state.images, state.tensors(), meta)
+
+
+def _append(path: Path, row: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def _crosses(before: int, after: int, every: int) -> bool:
+    return before // every != after // every
+
+
+@contextmanager
+def _stop_flag() -> Iterator[list[int]]:
+    """A list that is filled by the first SIGINT or SIGTERM; the second one interrupts at once."""
+    stop: list[int] = []
+    before: dict[signal.Signals, Any] = {}
+
+    def handle(number: int, _: Any) -> None:
+        if stop:
+            raise KeyboardInterrupt
+        stop.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, handle)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,97 @@
+"""What changes while a stage trains: weights, their average, the optimizer, the images seen."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ediffi.diffusion import edm_loss, noised
+from ediffi.networks import build_denoiser
+from ediffi.train.config import TrainConfig
+from ediffi.train.examples import Batch
+
+
+class TrainState:
+    """One stage in training.
+
+    >>> state = TrainState(config)                       # doctest: +SKIP
+    >>> losses = state.step(examples.batch(0))           # doctest: +SKIP
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        self.images = 0
+        torch.manual_seed(config.seed)
+        self.denoiser = build_denoiser(config.network, config.sigma_data)
+        self.parameters = dict(self.denoiser.network.named_parameters())
+        self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
+        self.optimizer = torch.optim.AdamW(
+            self.parameters.values(),
+            lr=config.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+
+    def step(self, batch: Batch) -> Tensor:
+        """One update. Returns the weighted loss of each picture, (B,); 1.0 is a useless network.
+
+        Raises:
+            FloatingPointError: the loss or its gradient is not finite; weights are untouched.
+        """
+        config = self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.learning_rate_at(self.images)
+        with torch.autocast("cpu", torch.bfloat16):
+            x = noised(batch.clean, batch.noise, batch.sigma)
+            denoised = self.denoiser(x, batch.sigma, batch.cond)
+        losses = edm_loss(denoised, batch.clean, batch.sigma, config.sigma_data)
+        losses.mean().backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), config.clip_norm)
+        if not torch.isfinite(norm):
+            self.optimizer.zero_grad()
+            raise FloatingPointError(f"the gradient's norm is {float(norm)}")
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.images += len(batch.clean)
+        self._update_average(len(batch.clean))
+        return losses.detach()
+
+    @torch.no_grad()
+    def _update_average(self, images: int) -> None:
+        """Exponential average with a half-life that grows with the run, up to ema_images (EDM)."""
+        half_life = min(self.config.ema_images, 0.05 * self.images)
+        decay = 0.5 ** (images / half_life)
+        torch._foreach_lerp_(list(self.average.values()), list(self.parameters.values()), 1 - decay)
+
+    def averaged(self) -> torch.nn.Module:
+        """A denoiser of its own with the averaged weights, for sampling and for shipping."""
+        denoiser = build_denoiser(self.config.network, self.config.sigma_data)
+        denoiser.network.load_state_dict(self.average)
+        return denoiser.eval()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a checkpoint must hold, by name."""
+        out = {f"weights.{name}": p.detach() for name, p in self.parameters.items()}
+        out |= {f"average.{name}": p for name, p in self.average.items()}
+        for name, parameter in self.parameters.items():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                out[f"optimizer.{key}.{name}"] = value
+        # safetensors keeps no strides: channels_last weights are written as plain ones
+        return {name: tensor.contiguous() for name, tensor in out.items()}
+
+    @torch.no_grad()
+    def restore(self, tensors: dict[str, Tensor], images: int) -> None:
+        """Continue from what `tensors` returned after `images` images."""
+        self.images = images
+        for name, parameter in self.parameters.items():
+            parameter.copy_(tensors[f"weights.{name}"])
+            self.average[name].copy_(tensors[f"average.{name}"])
+            moments = {}
+            for key in ("step", "exp_avg", "exp_avg_sq"):
+                value = tensors.get(f"optimizer.{key}.{name}")
+                if value is not None:
+                    like = parameter if value.shape == parameter.shape else value
+                    moments[key] = torch.empty_like(like).copy_(value)
+            if moments:
+                self.optimizer.state[parameter] = moments

@@ -1,0 +1,247 @@
+"""Training: exact resume, damage, bad numbers, disks that are full; and that it learns."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_grid import STYLES, tiny_grid
+
+from ediffi.cascade import Cascade
+from ediffi.conditioning import CachedText, EncoderSpec, TextEncoder
+from ediffi.data.composer import Composer, SceneConfig
+from ediffi.data.grid import Grid
+from ediffi.errors import UserError
+from ediffi.train import checkpoint as checkpoints
+from ediffi.train.config import TrainConfig, preset_config
+from ediffi.train.examples import Examples, measure_sigma_data
+from ediffi.train.export import export_stage
+from ediffi.train.loop import train
+from ediffi.train.state import TrainState
+
+SCENES = SceneConfig(styles=STYLES[:2], seed=3)
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
+    return tiny_grid(tmp_path_factory.mktemp("grid"))
+
+
+@pytest.fixture(scope="module")
+def composer(grid: Grid) -> Composer:
+    return Composer(grid, SCENES)
+
+
+@pytest.fixture(scope="module")
+def text(bert_folder: Path) -> CachedText:
+    return CachedText(TextEncoder.load(EncoderSpec(kind="text", source=str(bert_folder))))
+
+
+def config(stage: str = "base", **changes: Any) -> TrainConfig:
+    small = {"num_images": 48, "num_scenes": 16, "checkpoint_images": 16, "sample_images": 32}
+    start = preset_config("tiny", stage)
+    return TrainConfig.model_validate(
+        start.model_dump() | {"scenes": SCENES, "log_images": 16, "batch_size": 4} | small | changes
+    )
+
+
+def final(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(checkpoints.found(run)[0].with_suffix(".safetensors"))
+
+
+@pytest.mark.parametrize("stage", ["base", "sr256", "sr1024"])
+def test_stopped_anywhere_the_weights_are_the_same(
+    stage: str, composer: Composer, text: CachedText, bert_folder: Path, tmp_path: Path
+) -> None:
+    list(train(config(stage), tmp_path / "whole", composer, text))
+    # the second part with caches that have seen nothing
+    fresh = CachedText(TextEncoder.load(EncoderSpec(kind="text", source=str(bert_folder))))
+    other = Composer(composer.grid, SCENES)
+    resumed = tmp_path / "resumed"
+    for tick in train(config(stage), resumed, composer, text):
+        if tick.state.images == 24:
+            break  # between two checkpoints: back to 16
+    list(train(config(stage), resumed, other, fresh))
+    whole, again = final(tmp_path / "whole"), final(resumed)
+    assert whole.keys() == again.keys()
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    rows = [json.loads(line) for line in (resumed / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["images"] == 48 and len(rows[-1]["loss_by_band"]) == 5
+    assert list((resumed / "samples").glob("*.png"))
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_train import SCENES, config
+from ediffi.conditioning import CachedText, EncoderSpec, TextEncoder
+from ediffi.data.composer import Composer
+from ediffi.data.grid import Grid
+from ediffi.train.loop import train
+text = CachedText(TextEncoder.load(EncoderSpec(kind="text", source={bert!r})))
+settings = config(num_images=400, checkpoint_images=20, sample_images=10**9)
+for tick in train(settings, Path({run!r}), Composer(Grid.load(Path({grid!r})), SCENES), text):
+    print(tick.state.images, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_points(grid: Grid, bert_folder: Path, tmp_path: Path) -> None:
+    """kill -9 at ten random moments; the weights equal those of a run nobody touched."""
+
+    def command(run: Path) -> list[str]:
+        names = {"tests": str(Path(__file__).parent), "bert": str(bert_folder), "run": str(run)}
+        return [sys.executable, "-c", SCRIPT.format(**names, grid=str(grid.path))]
+
+    subprocess.run(command(tmp_path / "whole"), check=True, stdout=subprocess.DEVNULL)
+    rng = random.Random(0)
+    for _ in range(10):
+        process = subprocess.Popen(
+            command(tmp_path / "killed"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        process.stdout.readline()  # it has begun
+        time.sleep(rng.uniform(0, 1.5))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    subprocess.run(command(tmp_path / "killed"), check=True, stdout=subprocess.DEVNULL)
+    whole, killed = final(tmp_path / "whole"), final(tmp_path / "killed")
+    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+
+
+def test_it_learns(composer: Composer, text: CachedText, tmp_path: Path) -> None:
+    settings = config(num_images=600, learning_rate=3e-3, cooldown=0.0, num_scenes=8)
+    losses = [t.row["loss"] for t in train(settings, tmp_path, composer, text) if t.row]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_interrupt_finishes_the_step_and_saves(
+    composer: Composer, text: CachedText, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    images = 0
+    for tick in train(config(), tmp_path, composer, text, report=said.append):
+        images = tick.state.images
+        if images == 8:
+            os.kill(os.getpid(), signal.SIGINT)
+    assert images == 8 and "goes on from there" in said[-1]
+    assert checkpoints.found(tmp_path)[0].stem == "0000000008"
+
+
+def test_another_config_is_refused(composer: Composer, text: CachedText, tmp_path: Path) -> None:
+    list(train(config(), tmp_path, composer, text))
+    with pytest.raises(UserError, match=r"learning_rate: 0.001 -> 0.5"):
+        list(train(config(learning_rate=0.5), tmp_path, composer, text))
+    # more images are not another config
+    *_, last = train(config(num_images=64), tmp_path, composer, text)
+    assert last.state.images == 64
+
+
+def test_damaged_checkpoint_gives_way_to_the_one_before(
+    composer: Composer, text: CachedText, tmp_path: Path
+) -> None:
+    list(train(config(), tmp_path, composer, text))
+    newest, older = checkpoints.found(tmp_path)
+    path = newest.with_suffix(".safetensors")
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(data)
+    said: list[str] = []
+    loaded = checkpoints.load_checkpoint(tmp_path, said.append)
+    assert loaded is not None and loaded[1]["images"] == int(older.stem)
+    assert str(path) in said[0] and "damaged" in said[0]
+    older.with_suffix(".safetensors").write_bytes(b"short")
+    with pytest.raises(UserError, match="every checkpoint"):
+        checkpoints.load_checkpoint(tmp_path, said.append)
+
+
+def test_full_disk_keeps_the_last_checkpoint(
+    composer: Composer, text: CachedText, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(train(config(num_images=16, checkpoint_images=16), tmp_path, composer, text))
+    before = {p.name: p.read_bytes() for p in tmp_path.glob("[0-9]*")}
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    with pytest.raises(UserError, match=r"No space left on device.*The last good one is"):
+        list(train(config(), tmp_path, composer, text))
+    assert {p.name: p.read_bytes() for p in tmp_path.glob("[0-9]*")} == before
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_not_a_number_stops_with_the_last_checkpoint_kept(
+    composer: Composer, text: CachedText, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"broke down after 16 images.*\(16 images\) is kept"):
+        for tick in train(config(), tmp_path, composer, text):
+            if tick.state.images == 16:
+                next(iter(tick.state.parameters.values())).data[...] = float("nan")
+    assert checkpoints.found(tmp_path)[0].stem == "0000000016"
+
+
+def test_old_weights_load_into_a_network_with_more_modules(
+    composer: Composer, text: CachedText, tmp_path: Path
+) -> None:
+    old = TrainState(config())
+    weights = {n: p.detach().clone() for n, p in old.parameters.items() if "conditioner" not in n}
+    first = next(iter(train(config(seed=9), tmp_path, composer, text, initial=weights)))
+    assert all(torch.equal(first.state.parameters[n], w) for n, w in weights.items())
+    assert all(torch.equal(first.state.average[n], w) for n, w in weights.items())
+
+
+def test_example_is_a_function_of_its_index(composer: Composer, text: CachedText) -> None:
+    one = Examples(config("sr256", batch_size=4), composer, text).batch(8)
+    two = Examples(config("sr256", batch_size=2), composer, text).batch(10)
+    for name in ("clean", "noise", "sigma"):
+        assert torch.equal(getattr(one, name)[2:], getattr(two, name))
+    assert one.cond.low_res is not None and two.cond.low_res is not None
+    assert torch.equal(one.cond.low_res[2:], two.cond.low_res)
+    assert torch.equal(one.cond.prompt.keep["t5"][2:], two.cond.prompt.keep["t5"])
+
+
+def test_dropout_rate(composer: Composer, text: CachedText) -> None:
+    examples = Examples(config(batch_size=400, dropout={"t5": 0.25}), composer, text)
+    kept = examples.batch(0).cond.prompt.keep
+    assert 0.68 < float(kept["t5"].float().mean()) < 0.82
+    assert not kept["clip_text"].any() and not kept["clip_image"].any()
+
+
+def test_measured_sigma_data(composer: Composer, text: CachedText) -> None:
+    examples = Examples(config(), composer, text)
+    pictures = torch.stack([examples.picture(i)[0] for i in range(16)]).float() / 127.5 - 1
+    assert measure_sigma_data(examples, 16) == pytest.approx(float(pictures.std()), rel=0.05)
+
+
+def test_schedule() -> None:
+    settings = config(num_images=1000, warmup_images=100, cooldown=0.5, learning_rate=1.0)
+    rates = [settings.learning_rate_at(i) for i in (0, 96, 300, 500, 750, 1000)]
+    assert rates == pytest.approx([0.04, 1.0, 1.0, 1.0, 0.5, 0.0])
+
+
+def test_export_makes_a_model_that_draws(
+    composer: Composer, text: CachedText, bert_folder: Path, tmp_path: Path
+) -> None:
+    spec = EncoderSpec(kind="text", source=str(bert_folder))
+    folder = tmp_path / "model"
+    for stage in ("base", "sr256", "sr1024"):
+        *_, last = train(config(stage, num_images=8), tmp_path / stage, composer, text)
+        export_stage(last.state, composer, {"t5": spec}, folder)
+    cascade = Cascade.from_pretrained(folder)
+    assert [s.name for s in cascade.config.stages] == ["base", "sr256", "sr1024"]
+    assert [s.images_seen for s in cascade.config.stages] == [8, 8, 8]
+    assert cascade.config.vocabulary and cascade.config.data[0].licence == "MIT"
+    assert cascade.generate("a fox", seeds=1, stop_at=256).shape == (1, 3, 256, 256)
