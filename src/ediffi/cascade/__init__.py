@@ -1,0 +1,20 @@
+"""Stages, and the cascade of them that turns text into large pictures."""
+
+from ediffi.cascade.cascade import Cascade
+from ediffi.cascade.config import DataSource, ModelConfig, Sampling, StageConfig
+from ediffi.cascade.folder import ModelFolder, locate, save_model
+from ediffi.cascade.presets import SAMPLING
+from ediffi.cascade.stage import Stage
+
+__all__ = [
+    "SAMPLING",
+    "Cascade",
+    "DataSource",
+    "ModelConfig",
+    "ModelFolder",
+    "Sampling",
+    "Stage",
+    "StageConfig",
+    "locate",
+    "save_model",
+]

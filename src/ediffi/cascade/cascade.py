@@ -1,0 +1,210 @@
+"""The cascade: a sentence becomes a small picture, and that a large one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import ModelHubMixin
+from torch import Tensor
+
+from ediffi.cascade.config import ModelConfig, Sampling, StageConfig
+from ediffi.cascade.folder import ModelFolder, locate, save_model
+from ediffi.cascade.options import per_stage, picture_seeds, stages_to_run
+from ediffi.cascade.stage import Stage
+from ediffi.cascade.start import Picture, low_resolution, open_picture
+from ediffi.cascade.vocabulary import unknown_words
+from ediffi.conditioning import check_prompt, check_use, load_encoder, make_prompt
+from ediffi.conditioning.prompt import Encoder
+from ediffi.errors import Notice
+from ediffi.types import Event, Prompt, StageDone
+
+
+class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=["text-to-image"]):
+    """Diffusion models from small to large, and the encoders that read the prompt.
+
+    Stages and encoders of a model folder are read when they are first needed.
+
+    Example:
+        >>> cascade = Cascade.from_pretrained("pictogram")
+        >>> cascade.generate("a red fox on a light blue background", seeds=7, stop_at=64).shape
+        torch.Size([1, 3, 64, 64])
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        read_stage: Callable[[StageConfig], Stage],
+        *,
+        encoders: Mapping[str, Encoder] | None = None,
+        hash: str | None = None,
+        root: Path | None = None,
+    ) -> None:
+        """read_stage: makes the stage of a configuration when it is first needed; encoders: by
+        role, instead of those the configuration names; hash: of the model folder; root: the
+        folder that encoders' relative sources are in."""
+        self.config = config
+        self.hash = hash
+        self._read_stage = read_stage
+        self._root = root
+        self._stages: dict[str, Stage] = {}
+        self._encoders = None if encoders is None else dict(encoders)
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | Path = "pictogram", **hub: Any
+    ) -> Cascade:
+        """Open a model that ships with ediffi, a model folder, or a hub repository.
+
+        hub: `revision`, `cache_dir`, `token` ... for a model on the hub.
+
+        Raises:
+            UserError: no such model, or one of its files is missing or damaged.
+        """
+        folder = ModelFolder(locate(pretrained_model_name_or_path, **hub))
+        return cls(
+            folder.config,
+            lambda config: Stage.from_weights(config, folder.weights(config.name)),
+            hash=folder.hash,
+            root=folder.path,
+        )
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        stages = [self.stage(stage.name) for stage in self.config.stages]
+        weights = {str(s.config.name): s.denoiser.network.state_dict() for s in stages}
+        save_model(save_directory, self.config, weights)
+
+    def stage(self, name: str) -> Stage:
+        """A stage, its weights read and checked the first time."""
+        if name not in self._stages:
+            self._stages[name] = self._read_stage(self.config.stage(name))
+        return self._stages[name]
+
+    @property
+    def stages(self) -> list[Stage]:
+        """All stages, from small to large."""
+        return [self.stage(stage.name) for stage in self.config.stages]
+
+    @property
+    def encoders(self) -> dict[str, Encoder]:
+        """The encoders by role, their weights read and checked the first time."""
+        if self._encoders is None:
+            specs = self.config.encoders
+            self._encoders = {r: load_encoder(s, root=self._root) for r, s in specs.items()}
+        return self._encoders
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that have an encoder, e.g. ("t5",); reads nothing."""
+        return tuple(self.config.encoders if self._encoders is None else self._encoders)
+
+    def load(self, stages: Collection[str] | None = None) -> None:
+        """Read the named stages (None: all) and the encoders now, so that `stream` starts at once.
+
+        Raises:
+            UserError: one of the files is missing, damaged or not the one expected.
+        """
+        for config in self.config.stages:
+            if stages is None or config.name in stages:
+                self.stage(config.name)
+        _ = self.encoders
+
+    def plan(
+        self,
+        *,
+        stop_at: int | None = None,
+        start_from: Picture | None = None,
+        num_steps: int | Sequence[int] | None = None,
+        guidance_scale: float | Sequence[float] | None = None,
+        sampler: str | None = None,
+        tile: int | None = None,
+    ) -> list[tuple[StageConfig, Sampling]]:
+        """The stages that `stream` would run with these options, and how; reads no weights."""
+        picture = None if start_from is None else open_picture(start_from)
+        stages = stages_to_run(self.config, stop_at, picture)
+        how = per_stage(stages, num_steps, guidance_scale, sampler, tile)
+        return list(zip(stages, how, strict=True))
+
+    def stream(
+        self,
+        prompts: str | Sequence[str],
+        *,
+        seeds: int | Sequence[int] = 0,
+        num_images: int = 1,
+        start_from: Picture | None = None,
+        use: Collection[str] | None = None,
+        dtype: torch.dtype = torch.bfloat16,
+        **options: Any,
+    ) -> Iterator[Event]:
+        """Draw `num_images` pictures of every prompt, telling of each step as it is done.
+
+        Args:
+            prompts: one or several; the pictures of the first come first.
+            seeds: of the first picture, the next one's is one more; or one for every picture.
+            start_from: a picture that replaces the stages below. Up to 64 pixels a side it enters
+                the first upscaler, larger ones the second; its middle square is resized to fit.
+            use: roles to listen to, all if None.
+            dtype: bfloat16 for autocast; float32 is slower and repeats to 1e-4 in any batch.
+            options: those of `plan`:
+                stop_at: resolution of the last stage to run, all stages if None;
+                num_steps, guidance_scale: one value for the first stage that runs (the others keep
+                their own), or one for each stage that runs;
+                sampler: of every stage;
+                tile: side of the tiles in which upscalers draw, to bound memory.
+
+        Yields:
+            `Progress` at every denoising, `StageDone` with the pictures of every stage.
+
+        Raises:
+            UserError: a bad prompt or option, before anything is drawn.
+        """
+        texts = [prompts] if isinstance(prompts, str) else list(prompts)
+        numbers = picture_seeds(seeds, len(texts) * num_images)
+        check_use(use, self.roles)
+        picture = None if start_from is None else open_picture(start_from)
+        plan = self.plan(start_from=picture, **options)
+        texts = [check_prompt(text) for text in texts]
+        self._note_unknown_words(texts)
+        low_res = None
+        if picture is not None:
+            low_res = low_resolution(picture, plan[0][0].input_resolution)
+            low_res = low_res.expand(len(numbers), -1, -1, -1)
+        stages = [(self.stage(config.name), sampling) for config, sampling in plan]
+        prompt = make_prompt(self.encoders, texts, use=use)
+        prompt = prompt.map(lambda t: t.repeat_interleave(num_images, dim=0))
+        return _run(stages, prompt, numbers, low_res, dtype)
+
+    def _note_unknown_words(self, texts: Sequence[str]) -> None:
+        unknown = dict.fromkeys(w for text in texts for w in unknown_words(self.config, text))
+        if unknown:
+            words = ", ".join(repr(word) for word in unknown)
+            warnings.warn(
+                f"{self.config.name} was never taught {words}: it draws "
+                f"{len(self.config.vocabulary)} things, see `ediffi info --vocabulary`",
+                Notice,
+                stacklevel=3,
+            )
+
+    def generate(self, prompts: str | Sequence[str], **options: Any) -> Tensor:
+        """The pictures of `stream`, (B, 3, H, W) in [-1, 1], when all is done. Same options."""
+        for event in self.stream(prompts, **options):
+            if isinstance(event, StageDone):
+                images = event.images
+        return images
+
+
+def _run(
+    stages: Sequence[tuple[Stage, Sampling]],
+    prompt: Prompt,
+    seeds: Sequence[int],
+    low_res: Tensor | None,
+    dtype: torch.dtype,
+) -> Generator[Event]:
+    for stage, sampling in stages:
+        low_res = yield from stage.sample(
+            prompt, seeds, low_res=low_res, sampling=sampling, dtype=dtype
+        )
+        yield StageDone(stage.config.name, low_res)

@@ -1,0 +1,19 @@
+"""How a stage is sampled when nobody has tuned it: what `ediffi train` writes beside weights."""
+
+from __future__ import annotations
+
+from ediffi.cascade.config import Sampling
+
+# The base stops at sigma 0.03: the upscaler's noise augmentation covers the rest. Upscalers start
+# from the enlarged picture, so a few evaluations without guidance do.
+SAMPLING = {
+    "base": Sampling(
+        num_steps=24,
+        sigma_min=0.03,
+        sigma_max=80.0,
+        guidance_scale=3.0,
+        threshold_percentile=0.995,
+    ),
+    "sr256": Sampling(num_steps=5, sigma_min=0.02, sigma_max=1.0, augmentation=0.1),
+    "sr1024": Sampling(num_steps=4, sigma_min=0.02, sigma_max=0.5, augmentation=0.05),
+}
