@@ -1,0 +1,105 @@
+"""Picture files: whole or absent, readable by people and by programs."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ediffi.errors import UserError
+from ediffi.output import check_writable, grid, read_parameters, save_png, save_sheet, to_uint8
+
+PARAMETERS = {
+    "prompt": 'a "red" fox, später ein 狐',
+    "seed": 7,
+    "start_from": None,
+    "stages": [{"stage": "base", "steps": 24}, {"stage": "sr256", "steps": 5}],
+    "software": {"ediffi": "0.1.0"},
+}
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
+
+
+def test_pixels_and_parameters_come_back(tmp_path: Path, pixels: np.ndarray) -> None:
+    save_png(tmp_path / "p.png", pixels, PARAMETERS)
+    assert [path.name for path in tmp_path.iterdir()] == ["p.png"]
+    with Image.open(tmp_path / "p.png") as image:
+        assert np.array_equal(np.array(image), pixels)
+        text = image.info["parameters"]
+    assert read_parameters(tmp_path / "p.png") == PARAMETERS
+    assert text.splitlines() == [
+        'a "red" fox, später ein 狐',
+        "seed: 7",
+        "stages: stage base, steps 24",
+        "stages: stage sr256, steps 5",
+        "software: ediffi 0.1.0",
+    ]
+
+
+def test_the_text_is_in_the_file_as_it_stands(tmp_path: Path, pixels: np.ndarray) -> None:
+    save_png(tmp_path / "p.png", pixels, {"prompt": "a red fox", "seed": 7})
+    assert b"a red fox\nseed: 7" in (tmp_path / "p.png").read_bytes()
+
+
+def test_levels() -> None:
+    levels = torch.tensor([-1.5, -1.0, 0.0, 1.0, 1.5]).view(1, 1, 1, 5).expand(1, 3, 1, 5)
+    assert to_uint8(levels)[0, 0, :, 0].tolist() == [0, 0, 128, 255, 255]
+
+
+def test_every_level_survives() -> None:
+    levels = torch.arange(256).float().view(1, 1, 16, 16).expand(1, 3, 16, 16)
+    assert np.array_equal(to_uint8(levels / 127.5 - 1)[0, ..., 0].ravel(), np.arange(256))
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path, pixels: np.ndarray) -> None:
+    (tmp_path / "taken.png").mkdir()
+    with pytest.raises(UserError, match=r"cannot write .*taken\.png"):
+        save_png(tmp_path / "taken.png", pixels, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.png"]
+
+
+def test_check_writable(tmp_path: Path) -> None:
+    check_writable(tmp_path / "p.png")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    for path, complaint in (
+        (tmp_path, "it is a folder"),
+        (tmp_path / "no" / "p.png", "no folder"),
+        (tmp_path / "file" / "p.png", "no folder"),
+        (tmp_path / f"{'x' * 300}.png", "File name too long"),
+    ):
+        with pytest.raises(UserError, match=complaint):
+            check_writable(path)
+
+
+def test_files_without_parameters(tmp_path: Path, pixels: np.ndarray) -> None:
+    Image.fromarray(pixels).save(tmp_path / "plain.png")
+    with pytest.raises(UserError, match="does not say how it was made"):
+        read_parameters(tmp_path / "plain.png")
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(UserError, match="cannot read"):
+        read_parameters(tmp_path / "text.png")
+
+
+def test_grid() -> None:
+    images = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((5, 4, 6, 3), np.uint8)
+    sheet = grid(images, columns=3, gap=2)
+    assert sheet.shape == (2 * 4 + 2, 3 * 6 + 2 * 2, 3)
+    assert (sheet[6:, 8:14] == 4).all() and (sheet[6:, 16:] == 255).all()
+    assert grid(images[:1]).shape == (4, 6, 3)
+
+
+@pytest.mark.parametrize("name", ["sheet.png", "sheet.webp"])
+def test_sheets(tmp_path: Path, name: str) -> None:
+    save_sheet(tmp_path / name, np.full((4, 32, 32, 3), 200, np.uint8), max_side=34)
+    with Image.open(io.BytesIO((tmp_path / name).read_bytes())) as image:
+        assert image.size == (34, 34) and image.format == name.split(".")[1].upper()
+    with pytest.raises(UserError, match=r"\.png or a \.webp"):
+        save_sheet(tmp_path / "sheet.gif", np.zeros((1, 8, 8, 3), np.uint8))
