@@ -1,0 +1,60 @@
+"""`ediffi evaluate`: measure a model by a written protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ediffi.errors import UserError
+
+PROTOCOLS = ("first-weights",)
+PROMPTS = Path("docs/results/first-weights-prompts.jsonl")
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Model that ships with ediffi, or its folder.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
+    protocol: Annotated[str, typer.Option(help="There is one: first-weights.")] = PROTOCOLS[0],
+    prompts: Annotated[Path, typer.Option(help="Fixed prompts, one JSON object a line.")] = PROMPTS,
+    cache: Annotated[Path | None, typer.Option(help="Where the grid was built.")] = None,
+) -> None:
+    """Draw a protocol's fixed prompts, measure them, write figures and sheets.
+
+    Run it again after an interruption: pictures that are drawn are kept. Needs the extra
+    `evaluate` and the built grid. Example:
+
+    ediffi evaluate pictogram --protocol first-weights -o docs/results
+    """
+    if protocol not in PROTOCOLS:
+        raise UserError(f"no protocol {protocol!r}: known are {', '.join(PROTOCOLS)}")
+    from ediffi.cascade import Cascade
+    from ediffi.data.grid import Grid
+    from ediffi.evaluate.first_weights import run
+
+    cascade, grid = Cascade.from_pretrained(model), Grid.load(cache)
+    with _bars() as report:
+        results = run(cascade, prompts, output, grid=grid, report=report)
+    results["upscalers"].pop("by_picture")
+    typer.echo(json.dumps(results, indent=2))
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar for each thing that is reported on."""
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    tasks: dict[str, TaskID] = {}
+    with Progress(console=Console(stderr=True)) as progress:
+
+        def report(what: str, more: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+            progress.advance(tasks[what], more)
+
+        yield report

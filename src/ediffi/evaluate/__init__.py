@@ -1,0 +1,1 @@
+"""Evaluation: judges that no training sees, colours, edges, and the protocols made of them."""

