@@ -1,0 +1,34 @@
+"""ediffi: a sentence becomes a 1024x1024 picture, with a cascade of diffusion models.
+
+>>> import ediffi                                                         # doctest: +SKIP
+>>> cascade = ediffi.Cascade.from_pretrained("pictogram")                 # doctest: +SKIP
+>>> images = cascade.generate("a red fox on a light blue background")     # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ediffi.cascade import Cascade
+    from ediffi.errors import Notice, UserError
+    from ediffi.types import Progress, StageDone
+
+__version__ = "0.1.0"
+__all__ = ["Cascade", "Notice", "Progress", "StageDone", "UserError", "__version__"]
+
+_HOMES = {
+    "Cascade": "ediffi.cascade",
+    "Notice": "ediffi.errors",
+    "Progress": "ediffi.types",
+    "StageDone": "ediffi.types",
+    "UserError": "ediffi.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Names are imported when first used: `import ediffi` must not wait for torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ediffi' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,134 @@
+"""`ediffi bench`: how fast this machine trains and draws, beside its own best rate."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ediffi.errors import UserError
+
+app = typer.Typer(name="bench", help="Measure speed on this machine.", no_args_is_help=True)
+
+PROMPT = "a red fox next to a rocket, on a light blue background"
+
+
+@app.command()
+def train(
+    preset: Annotated[str, typer.Option(help="Shape and recipe: pictogram or tiny.")] = "pictogram",
+    steps: Annotated[int, typer.Option(min=1, help="Timed steps a stage.")] = 10,
+) -> None:
+    """Time training steps of every stage on real examples.
+
+    ediffi bench train --preset pictogram
+    """
+    from ediffi.conditioning import DEFAULT_TEXT, CachedText, TextEncoder
+    from ediffi.data.composer import Composer
+    from ediffi.data.grid import Grid
+    from ediffi.networks import STAGES
+    from ediffi.train.config import preset_config
+    from ediffi.train.meter import machine_rate
+
+    grid, text = Grid.load(), CachedText(TextEncoder.load(DEFAULT_TEXT))
+    _table("stage", "M parameters", "GFLOP/image", "images/s", "GFLOP/s", "machine", "share")
+    for stage in STAGES:
+        config = preset_config(preset, stage)
+        rate = machine_rate()
+        row = _time_stage(config, Composer(grid, config.scenes), text, steps)
+        _table(
+            stage,
+            f"{row['parameters'] / 1e6:.2f}",
+            f"{row['flops'] / 1e9:.2f}",
+            f"{row['images_per_second']:.1f}",
+            f"{row['rate'] / 1e9:.0f}",
+            f"{rate / 1e9:.0f}",
+            f"{row['rate'] / rate:.0%}",
+        )
+    typer.echo("GFLOP of a training step on one image: forward and backward, 3 forward passes")
+
+
+def _time_stage(config: Any, composer: Any, text: Any, steps: int) -> dict[str, float]:
+    """The median step, examples included once they are cached."""
+    from statistics import median
+
+    from ediffi.train.examples import Examples
+    from ediffi.train.meter import forward_flops
+    from ediffi.train.state import TrainState
+
+    examples, state = Examples(config, composer, text), TrainState(config)
+    state.step(examples.batch(0))
+    seconds = []
+    for _ in range(steps):
+        start = time.perf_counter()
+        state.step(examples.batch(0))
+        seconds.append(time.perf_counter() - start)
+    per_second = config.batch_size / median(seconds)
+    flops = 3 * forward_flops(state, examples.batch(0))
+    return {
+        "parameters": sum(p.numel() for p in state.parameters.values()),
+        "flops": flops,
+        "images_per_second": per_second,
+        "rate": flops * per_second,
+    }
+
+
+@app.command()
+def sample(
+    model: Annotated[str, typer.Option("--model", "-m", help="A model.")] = "pictogram",
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each kind; medians.")] = 3,
+) -> None:
+    """Time prompt to file: cold, as a command of its own, and warm, in one process.
+
+    ediffi bench sample
+    """
+    from statistics import median
+
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "ediffi.cli.main", "generate", PROMPT, "--seed", "7"]
+        command += ["--model", model, "-o", str(Path(folder) / "cold.png")]
+        cold = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            done = subprocess.run(command, capture_output=True, text=True)
+            cold.append(time.perf_counter() - start)
+            if done.returncode:
+                raise UserError(f"generate failed: {done.stderr.strip()}")
+        typer.echo(f"cold: {median(cold):.1f} s from command to file; the last run's own account:")
+        typer.echo(done.stdout.strip())
+        warm = [_warm(model, Path(folder) / "warm.png") for _ in range(repeats + 1)][1:]
+    typer.echo(
+        "warm, seconds (median): "
+        + ", ".join(f"{part} {median(run[part] for run in warm):.2f}" for part in warm[0])
+    )
+
+
+_LOADED: dict[str, Any] = {}
+
+
+def _warm(model: str, path: Path) -> dict[str, float]:
+    """Seconds of each part of one picture, by a cascade that has been loaded before."""
+    from ediffi.cascade import Cascade
+    from ediffi.output import save_png, to_uint8
+    from ediffi.types import StageDone
+
+    cascade = _LOADED.setdefault(model, Cascade.from_pretrained(model))
+    cascade.load()
+    parts: dict[str, float] = {}
+    begin = mark = time.perf_counter()
+    for event in cascade.stream(PROMPT, seeds=7):
+        if isinstance(event, StageDone):
+            now = time.perf_counter()
+            parts[f"{event.stage}"], mark = now - mark, now
+    save_png(path, to_uint8(event.images)[0], {})
+    parts["write"] = time.perf_counter() - mark
+    parts["total"] = time.perf_counter() - begin
+    return parts
+
+
+def _table(*cells: str) -> None:
+    typer.echo("".join(f"{cell:>14}" for cell in cells))

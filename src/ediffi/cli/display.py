@@ -1,0 +1,82 @@
+"""What a person sees while pictures are drawn: seconds by part, a bar, a preview file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from ediffi.types import Progress
+
+
+class Clock:
+    """Seconds spent on each part of the work."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, float] = {}
+        self._start = self._last = time.perf_counter()
+
+    def mark(self, part: str) -> None:
+        """The time since the last mark went into `part`."""
+        now = time.perf_counter()
+        self.parts[part] = self.parts.get(part, 0.0) + now - self._last
+        self._last = now
+
+    def line(self) -> str:
+        parts = [f"{part} {seconds:.2f} s" for part, seconds in self.parts.items()]
+        return ", ".join([*parts, f"total {self._last - self._start:.2f} s"])
+
+
+@contextmanager
+def progress_bar(total_pictures: int) -> Iterator[ProgressBar]:
+    """A bar on stderr, silent where stderr is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        yield ProgressBar(bar, total_pictures)
+
+
+class ProgressBar:
+    """One line per stage, started over for every batch of pictures."""
+
+    def __init__(self, bar: Bar, total_pictures: int) -> None:
+        self._bar = bar
+        self._total = total_pictures
+        self._tasks: dict[str, int] = {}
+
+    def show(self, event: Progress, first: int, last: int) -> None:
+        """Step `event` of pictures first to last (counted from 1) is done."""
+        which = f"{first}" if first == last else f"{first}-{last}"
+        text = event.stage if self._total == 1 else f"{event.stage} {which} of {self._total}"
+        if event.stage not in self._tasks:
+            self._tasks[event.stage] = int(self._bar.add_task(text, total=event.num_steps))
+        self._bar.update(self._tasks[event.stage], description=text, completed=event.step)  # type: ignore[arg-type]
+
+
+class Preview:
+    """A small picture file that follows the drawing; it goes when the drawing is done."""
+
+    SECONDS, SIDE = 0.5, 512
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._due = 0.0
+
+    def show(self, event: Progress) -> None:
+        """Write the current guess, at most twice a second."""
+        from ediffi.output import save_sheet, to_uint8
+
+        if time.monotonic() >= self._due or event.step == event.num_steps:
+            save_sheet(self.path, to_uint8(event.preview), max_side=self.SIDE)
+            self._due = time.monotonic() + self.SECONDS
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)

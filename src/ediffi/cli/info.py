@@ -1,0 +1,100 @@
+"""`ediffi info`: what a model is made of and what it was trained on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ediffi.cascade import ModelFolder
+
+
+def info(
+    model: Annotated[
+        str, typer.Argument(help="A shipped model, a folder, or a hub name.")
+    ] = "pictogram",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    vocabulary: Annotated[
+        bool, typer.Option("--vocabulary", help="List the things it was trained to draw.")
+    ] = False,
+) -> None:
+    """Show a model's stages, encoders, training data and defaults.
+
+    Examples:
+
+    ediffi info
+
+    ediffi info --vocabulary
+
+    ediffi info runs/my-model --json
+    """
+    from ediffi.cascade import ModelFolder, locate
+
+    folder = ModelFolder(locate(model))
+    if vocabulary:
+        typer.echo("\n".join(folder.config.vocabulary))
+        return
+    facts = describe(folder)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(_readable(facts))
+
+
+def describe(folder: ModelFolder) -> dict[str, Any]:
+    """The facts of a model; sigma_max None means no upper end."""
+    from ediffi.types import ROLES
+
+    config = folder.config
+    stages = []
+    for stage in config.stages:
+        expert = {
+            "file": f"{stage.name}/model.safetensors",
+            "sigma_min": 0.0,
+            "sigma_max": None,
+            "images_seen": stage.images_seen,
+        }
+        stages.append(
+            {
+                "name": stage.name,
+                "resolution": stage.resolution,
+                "parameters": folder.num_parameters(stage.name),
+                "experts": [expert],
+            }
+        )
+    encoders = {role: config.encoders.get(role) for role in ROLES}
+    return {
+        "model": config.name,
+        "hash": folder.hash,
+        "stages": stages,
+        "encoders": {r: spec and spec.model_dump(mode="json") for r, spec in encoders.items()},
+        "data": [source.model_dump() for source in config.data],
+        "defaults": {s.name: s.sampling.model_dump(mode="json") for s in config.stages},
+        "styles": list(config.styles),
+        "vocabulary": list(config.vocabulary),
+    }
+
+
+def _readable(facts: dict[str, Any]) -> str:
+    lines = [f"model {facts['model']}", f"sha256 {facts['hash']}", "", "stages"]
+    for stage in facts["stages"]:
+        how = facts["defaults"][stage["name"]]
+        lines.append(
+            f"  {stage['name']}: {stage['resolution']} px, {stage['parameters'] / 1e6:.1f} M "
+            f"parameters, {sum(e['images_seen'] for e in stage['experts']):,} images seen; "
+            f"by default {how['sampler']}, {how['num_steps']} steps, "
+            f"guidance {how['guidance_scale']:g}"
+        )
+    lines += ["", "encoders"]
+    for role, spec in facts["encoders"].items():
+        lines.append(f"  {role}: {spec['source'] if spec else 'none'}")
+    lines += ["", "training data"]
+    for source in facts["data"]:
+        lines.append(f"  {source['source']}: {source['pictures']:,} pictures, {source['licence']}")
+    if facts["styles"]:
+        lines += ["", f"styles: {', '.join(facts['styles'])}"]
+    if facts["vocabulary"]:
+        lines += ["", f"draws {len(facts['vocabulary'])} things: ediffi info --vocabulary"]
+    return "\n".join(lines)
