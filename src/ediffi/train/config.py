@@ -91,11 +91,12 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
         },
         "upscaler": {
             "noise": NoiseDistribution(mean=-2.3, std=1.2),
-            "sigma_data": 0.12,
+            "sigma_data": 0.155,
             "num_scenes": 8_192,
-            "num_images": 60_000,
-            "batch_size": 16,
+            "num_images": 54_000,
+            "batch_size": 8,
             "learning_rate": 1e-3,
+            "max_augmentation": 0.2,
         },
     },
     "tiny": {
