@@ -12,7 +12,7 @@ from ediffi.data.captions import Span
 from ediffi.data.layout import Box
 from ediffi.data.palette import BACKGROUNDS, RGB
 
-DEFAULT_STYLES = ("noto", "twemoji", "fluent-emoji-flat", "fluent-emoji", "emojione")
+DEFAULT_STYLES = ("noto", "twemoji", "fluent-emoji-flat")
 Crop = tuple[int, int, int, int]
 """x0, y0, width, height in pixels."""
 
@@ -31,7 +31,7 @@ class SceneConfig(BaseModel):
     seed: int = 0
     concepts: tuple[str, ...] | None = None
     styles: tuple[str, ...] = DEFAULT_STYLES
-    mix: tuple[float, float, float] = (0.6, 0.3, 0.1)
+    mix: tuple[float, float, float] = (0.7, 0.25, 0.05)
     plain_share: float = Field(0.7, ge=0, le=1)
     caption_background: float = Field(0.85, ge=0, le=1)
     caption_colour: float = Field(0.2, ge=0, le=1)

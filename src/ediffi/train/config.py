@@ -84,8 +84,8 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
         "base": {
             "noise": NoiseDistribution(mean=-0.5, std=1.4),
             "sigma_data": 0.575,
-            "num_scenes": 40_960,
-            "num_images": 220_000,
+            "num_scenes": 16_384,
+            "num_images": 200_000,
             "batch_size": 32,
             "learning_rate": 8e-4,
         },
