@@ -177,10 +177,20 @@ def test_full_disk_keeps_the_last_checkpoint(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(checkpoints.os, "fsync", full)
-    with pytest.raises(UserError, match=r"No space left on device.*The last good one is"):
+    with pytest.raises(
+        UserError, match=r"No space left on device.*last good checkpoint is 0000000016"
+    ):
         list(train(config(), tmp_path, composer, text))
     assert {p.name: p.read_bytes() for p in tmp_path.glob("[0-9]*")} == before
     assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_folder_that_cannot_be_written(
+    composer: Composer, text: CachedText, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot write to the run's folder .*file/run"):
+        next(train(config(), tmp_path / "file" / "run", composer, text))
 
 
 def test_not_a_number_stops_with_the_last_checkpoint_kept(

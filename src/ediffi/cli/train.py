@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ediffi.errors import UserError
+
 app = typer.Typer(
     name="train", help="Train a stage; the same command resumes it.", no_args_is_help=True
 )
@@ -109,9 +111,11 @@ def _train(
     changes["scenes"] = config.scenes.model_copy(update={"seed": seed})
     if num_images:
         changes["num_images"] = num_images
+    weights = None
+    if initial:
+        weights, changes["origin"] = _origin(initial, from_stage or stage)
     config = config.model_copy(update=changes)
     run_dir = run or user_cache_path("ediffi") / "runs" / f"{preset}-{stage}"
-    weights = _weights(initial, from_stage or stage) if initial else None
     composer = Composer(Grid.load(), config.scenes)
     text = CachedText(TextEncoder.load(DEFAULT_TEXT))
     typer.echo(f"run {run_dir}")
@@ -124,11 +128,23 @@ def _train(
         typer.echo(f"{model} has the new {stage} now; the model's hash is {digest}")
 
 
-def _weights(model: str, stage: str) -> Any:
+def _origin(model: str, stage: str) -> tuple[Any, Any]:
+    """The weights to start from, and what is recorded of where they came from."""
     from ediffi.cascade import ModelFolder, locate
+    from ediffi.train.config import Origin
 
-    weights = ModelFolder(locate(model)).weights(stage)
-    return {name: tensor.float() for name, tensor in weights.items()}
+    folder = ModelFolder(locate(model))
+    known = {str(config.name): config for config in folder.config.stages}
+    if stage not in known:
+        raise UserError(f"{model} has no stage {stage!r}: choose from {', '.join(known)}")
+    origin = Origin(
+        model_hash=folder.hash,
+        stage=known[stage].name,
+        images_seen=known[stage].images_seen,
+        data=folder.config.data,
+    )
+    weights = {name: tensor.float() for name, tensor in folder.weights(stage).items()}
+    return weights, origin
 
 
 def _with_progress(ticks: Any, num_images: int) -> Any:

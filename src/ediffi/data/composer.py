@@ -99,9 +99,10 @@ class Composer(Renderer):
         boxes = layout.place(arrangement, [c.box[2] / c.box[3] for c in cells], rng)
         background, ink = self._background(cells, rng)
         things = [self._thing(c, rng) for c in cells]
+        flips = [_flips(c, self.config.mirrored, rng) for c in cells]
         items = tuple(
-            Item(cell.hexcode, cell.style, thing.label, box, _flips(cell, rng), ink)
-            for cell, thing, box in zip(cells, things, boxes, strict=True)
+            Item(cell.hexcode, cell.style, thing.label, box, flip, ink)
+            for cell, thing, box, flip in zip(cells, things, boxes, flips, strict=True)
         )
         caption, spans = write_caption(
             things,
@@ -177,15 +178,15 @@ def _clean(label: str) -> str:
     return " ".join("".join(ch for ch in label if ch not in ":“”()").split())
 
 
-def _flips(cell: Cell, rng: Random) -> bool:
-    """Half of the pictures are mirrored; letters, clocks and the like never are."""
+def _flips(cell: Cell, share: float, rng: Random) -> bool:
+    """Whether a picture is mirrored; letters, clocks and the like never are."""
     concept = cell.concept
     fixed = (
         concept.group in NEVER_FLIPPED_GROUPS
         or concept.subgroup in NEVER_FLIPPED_SUBGROUPS
         or concept.hexcode in NEVER_FLIPPED
     )
-    return rng.random() < 0.5 and not fixed
+    return rng.random() < share and not fixed
 
 
 def _hides(cells: Sequence[Cell], background: Background) -> bool:

@@ -16,9 +16,9 @@ STRONGEST_NOISE = 0.03  # std, pictures in [-1, 1]
 def degrade(pictures: Tensor, scale: int, seeds: Sequence[int]) -> Tensor:
     """(B, 3, H, W) in [-1, 1] -> (B, 3, H / scale, W / scale), each picture from its own seed.
 
-    Half of the pictures are only averaged down; the others are blurred, get a little noise and a
-    slight change of contrast as well, so that an upscaler does not trust its input to be exact
-    (eDiff-I sec. 3, after Real-ESRGAN).
+    Half of the pictures are only averaged down; the others are blurred and get a little noise
+    as well, so that an upscaler does not trust its input to be exact (eDiff-I sec. 3, after
+    Real-ESRGAN). Nothing changes colours: an upscaler that learned to undo that would shift them.
     """
     low = F.avg_pool2d(pictures, scale)
     for i, seed in enumerate(seeds):
@@ -27,8 +27,7 @@ def degrade(pictures: Tensor, scale: int, seeds: Sequence[int]) -> Tensor:
             continue
         picture = _blur(low[i : i + 1], rng.random() * STRONGEST_BLUR)
         noise = rng.standard_normal(picture.shape, dtype=np.float32)
-        picture = picture + rng.random() * STRONGEST_NOISE * torch.from_numpy(noise)
-        low[i] = (picture[0] * (0.95 + 0.05 * rng.random())).clamp(-1, 1)
+        low[i] = (picture + rng.random() * STRONGEST_NOISE * torch.from_numpy(noise))[0]
     return low
 
 

@@ -21,6 +21,7 @@ class SceneConfig(BaseModel):
     """What scenes are made of.
 
     concepts: hexcodes, None for all of the grid; mix: shares of scenes with 1, 2 and 3 pictures;
+    mirrored: share of pictures that are, letters and the like never;
     plain_share: of backgrounds with one colour; caption_background: of captions that mention the
     background; caption_colour: of things that get a colour adjective when one is true.
     split: "train" never shows a held-out cell, "held-out" shows nothing else.
@@ -31,7 +32,8 @@ class SceneConfig(BaseModel):
     seed: int = 0
     concepts: tuple[str, ...] | None = None
     styles: tuple[str, ...] = DEFAULT_STYLES
-    mix: tuple[float, float, float] = (0.7, 0.25, 0.05)
+    mix: tuple[float, float, float] = (0.75, 0.25, 0.0)
+    mirrored: float = Field(0.0, ge=0, le=1)
     plain_share: float = Field(0.7, ge=0, le=1)
     caption_background: float = Field(0.85, ge=0, le=1)
     caption_colour: float = Field(0.2, ge=0, le=1)

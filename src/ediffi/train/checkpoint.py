@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,23 +33,30 @@ def save_checkpoint(
         UserError: the disk is full or the folder cannot be written; older checkpoints are intact.
     """
     path = run_dir / f"{images:010d}.safetensors"
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
+    with writing(run_dir):
         _atomically(path, lambda temporary: save_file(tensors, temporary))
         meta = {**meta, "images": images, "sha256": _sha256(path)}
         text = json.dumps(meta, indent=1)
         _atomically(path.with_suffix(".json"), lambda temporary: temporary.write_text(text))
-    except (OSError, SafetensorError) as error:
-        kept = found(run_dir)
-        raise UserError(
-            f"could not write checkpoint {path}: {error}. "
-            + (f"The last good one is {kept[0]}." if kept else "There is none yet.")
-            + " Free some space or choose another folder with --run, then run the same command."
-        ) from error
     for old in found(run_dir)[KEEP:]:
         old.unlink(missing_ok=True)
         old.with_suffix(".safetensors").unlink(missing_ok=True)
     return path
+
+
+@contextmanager
+def writing(run_dir: Path) -> Iterator[None]:
+    """Make the folder and write to it; what the disk refuses becomes a `UserError`."""
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        yield
+    except (OSError, SafetensorError) as error:
+        kept = found(run_dir)
+        raise UserError(
+            f"cannot write to the run's folder {run_dir}: {error}. "
+            + (f"The last good checkpoint is {kept[0].stem}." if kept else "It has no checkpoint.")
+            + " Free some space or choose another folder with --run, then run the same command."
+        ) from error
 
 
 def found(run_dir: Path) -> list[Path]:

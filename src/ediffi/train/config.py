@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ediffi.cascade.config import StageName
+from ediffi.cascade.config import DataSource, StageName
 from ediffi.data.composer import SceneConfig, vocabulary
 from ediffi.diffusion import NoiseDistribution
 from ediffi.errors import UserError
@@ -12,6 +12,18 @@ from ediffi.networks import PRESETS, STAGES, UNetConfig
 
 # may differ when a run is resumed; everything else decides what the weights become
 RESUMABLE = {"num_images", "log_images", "sample_images", "checkpoint_images"}
+
+
+class Origin(BaseModel):
+    """What a run's first weights were, if not fresh: a stage of the model with this hash, after
+    images_seen images of these sources."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_hash: str
+    stage: StageName
+    images_seen: int
+    data: tuple[DataSource, ...]
 
 
 class TrainConfig(BaseModel):
@@ -23,6 +35,7 @@ class TrainConfig(BaseModel):
     once. The learning rate rises over `warmup_images`, stays, and falls to zero over the last
     `cooldown` share of `num_images`. ema_images: half-life of the weight average, in images.
     dropout: how often each role is replaced by its null token, independently.
+    origin: of the weights the run starts from, None for fresh ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +58,7 @@ class TrainConfig(BaseModel):
     dropout: dict[str, float] = {"t5": 0.1}
     max_augmentation: float = 0.3
     seed: int = 0
+    origin: Origin | None = None
     log_images: int = 2_000
     sample_images: int = 20_000
     checkpoint_images: int = 20_000
@@ -74,7 +88,8 @@ def preset_config(preset: str, stage: str) -> TrainConfig:
         stage=stage,
         preset=preset,
         network=PRESETS[preset][stage],
-        scenes=SceneConfig(concepts=tuple(vocabulary())),
+        # upscalers need no words, so they learn from every concept
+        scenes=SceneConfig(concepts=tuple(vocabulary()) if stage == "base" else None),
         **{**recipe, **RECIPES[preset].get(stage, {})},
     )
 
@@ -85,6 +100,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "noise": NoiseDistribution(mean=-0.5, std=1.4),
             "sigma_data": 0.575,
             "num_scenes": 16_384,
+            "cooldown": 0.35,
             "num_images": 200_000,
             "batch_size": 32,
             "learning_rate": 8e-4,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ediffi.cascade import (
     SAMPLING,
@@ -28,9 +30,9 @@ def export_stage(
     Returns the model's hash. Other stages in the folder stay as they are.
     """
     config = state.config
-    stages = {}
-    if (folder / "manifest.json").is_file():
-        stages = {stage.name: stage for stage in ModelFolder(folder).config.stages}
+    before = ModelFolder(folder).config if (folder / "manifest.json").is_file() else None
+    stages = {stage.name: stage for stage in before.stages} if before else {}
+    origin = config.origin
     stages[config.stage] = StageConfig(
         name=config.stage,
         resolution=RESOLUTIONS[config.stage],
@@ -38,20 +40,38 @@ def export_stage(
         sigma_data=config.sigma_data,
         noise=config.noise,
         sampling=SAMPLING[config.stage],
-        images_seen=state.images,
+        images_seen=state.images + (origin.images_seen if origin else 0),
     )
-    drawn = sorted({cell.hexcode for cell in composer.cells})
-    vocabulary = {composer.words[h][0]: composer.words[h][1:] for h in drawn}
-    model = ModelConfig(
-        name=folder.name,
-        stages=tuple(stages[name] for name in STAGES if name in stages),
-        encoders=encoders,
-        data=data_sources(composer),
-        vocabulary=vocabulary,
-        styles=composer.config.styles,
-        words=caption_words(composer),
+    words = words_of_model(composer) if config.stage == "base" or before is None else {}
+    kept = before.model_dump() if before else {}
+    sources = [*(before.data if before else ()), *(origin.data if origin else ())]
+    model = ModelConfig.model_validate(
+        kept
+        | {
+            "name": folder.name,
+            "stages": tuple(stages[name] for name in STAGES if name in stages),
+            "encoders": encoders,
+            "data": merged([*sources, *data_sources(composer)]),
+        }
+        | words
     )
     return save_model(folder, model, {config.stage: state.average})
+
+
+def words_of_model(composer: Composer) -> dict[str, Any]:
+    """What the base was taught to draw, as `ModelConfig` names it."""
+    drawn = sorted({cell.hexcode for cell in composer.cells})
+    return {
+        "vocabulary": {composer.words[h][0]: composer.words[h][1:] for h in drawn},
+        "styles": composer.config.styles,
+        "words": caption_words(composer),
+    }
+
+
+def merged(sources: Sequence[DataSource]) -> tuple[DataSource, ...]:
+    """Every source once, with the largest number of pictures that any stage has used of it."""
+    largest = {s.source: s for s in sorted(sources, key=lambda s: s.pictures)}
+    return tuple(largest[name] for name in sorted(largest))
 
 
 def caption_words(composer: Composer, num_scenes: int = 4096) -> tuple[str, ...]:

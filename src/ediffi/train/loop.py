@@ -14,7 +14,7 @@ from typing import Any
 from ediffi.conditioning.prompt import EncodesText
 from ediffi.data.composer import Composer
 from ediffi.errors import UserError
-from ediffi.train.checkpoint import load_checkpoint, save_checkpoint
+from ediffi.train.checkpoint import load_checkpoint, save_checkpoint, writing
 from ediffi.train.config import TrainConfig
 from ediffi.train.examples import Examples
 from ediffi.train.meter import Meter, forward_flops, machine_rate
@@ -59,9 +59,10 @@ def train(
     examples = Examples(config, composer, text)
     resumed = _resume(state, run_dir, report)
     if not resumed and initial is not None:
-        state.denoiser.network.load_state_dict(initial, strict=False)
-        for name, parameter in state.parameters.items():
-            state.average[name].copy_(parameter.detach())
+        missing, surplus = state.start_from(initial)
+        report(f"started from given weights: {missing} tensors are new, {surplus} were not used")
+    with writing(run_dir):  # find out now, not at the first checkpoint
+        (run_dir / "config.json").write_text(config.model_dump_json(indent=1))
     flops, rate = forward_flops(state, examples.batch(0)), machine_rate()
     report(
         f"{sum(p.numel() for p in state.parameters.values()) / 1e6:.2f} M parameters, "
@@ -87,13 +88,15 @@ def train(
             if _crosses(before, state.images, config.log_images):
                 row = {"images": state.images, **meter.read()}
                 row["learning_rate"] = config.learning_rate_at(before)
-                _append(run_dir / "log.jsonl", row)
+                with writing(run_dir), (run_dir / "log.jsonl").open("a") as file:
+                    file.write(json.dumps(row) + "\n")
             if _crosses(before, state.images, config.checkpoint_images):
                 _save(state, run_dir)
                 saved = state.images
             if _crosses(before, state.images, config.sample_images):
                 path = run_dir / "samples" / f"{state.images:010d}.png"
-                sample_grid(state.averaged(), examples, path)
+                with writing(run_dir):
+                    sample_grid(state.averaged(), examples, path)
             yield Tick(state, row)
     if state.images > saved:
         _save(state, run_dir)
@@ -120,12 +123,6 @@ def _resume(state: TrainState, run_dir: Path, report: Callable[[str], None]) -> 
 def _save(state: TrainState, run_dir: Path) -> None:
     meta = {"config": state.config.model_dump(mode="json")}
     save_checkpoint(run_dir, state.images, state.tensors(), meta)
-
-
-def _append(path: Path, row: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        file.write(json.dumps(row) + "\n")
 
 
 def _crosses(before: int, after: int, every: int) -> bool:

@@ -64,6 +64,17 @@ class TrainState:
         decay = 0.5 ** (images / half_life)
         torch._foreach_lerp_(list(self.average.values()), list(self.parameters.values()), 1 - decay)
 
+    @torch.no_grad()
+    def start_from(self, weights: dict[str, Tensor]) -> tuple[int, int]:
+        """Take weights by name, so that new modules can be added to old ones.
+
+        Returns how many tensors had none and keep their fresh value, and how many were not used.
+        """
+        result = self.denoiser.network.load_state_dict(weights, strict=False)
+        for name, parameter in self.parameters.items():
+            self.average[name].copy_(parameter)
+        return len(result.missing_keys), len(result.unexpected_keys)
+
     def averaged(self) -> torch.nn.Module:
         """A denoiser of its own with the averaged weights, for sampling and for shipping."""
         denoiser = build_denoiser(self.config.network, self.config.sigma_data)
