@@ -50,7 +50,7 @@ def text(bert_folder: Path) -> CachedText:
 
 def config(stage: str = "base", **changes: Any) -> TrainConfig:
     small = {"num_images": 48, "num_scenes": 16, "checkpoint_images": 16, "sample_images": 32}
-    start = preset_config("tiny", stage)
+    start = preset_config("tiny", stage, t5_width=32)
     return TrainConfig.model_validate(
         start.model_dump() | {"scenes": SCENES, "log_images": 16, "batch_size": 4} | small | changes
     )
@@ -211,6 +211,36 @@ def test_old_weights_load_into_a_network_with_more_modules(
     first = next(iter(train(config(seed=9), tmp_path, composer, text, initial=weights)))
     assert all(torch.equal(first.state.parameters[n], w) for n, w in weights.items())
     assert all(torch.equal(first.state.average[n], w) for n, w in weights.items())
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    state = TrainState(config())
+    with pytest.raises(UserError, match="another network"):
+        state.start_from({"enter.weight": torch.zeros(1)})
+    with pytest.raises(UserError, match="not one name fits"):
+        state.start_from({"something": torch.zeros(1)})
+
+
+def test_commands(grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ediffi train` of all three stages into a model that `ediffi generate` draws with."""
+    from ediffi.cli.main import main
+
+    (tmp_path / "pictogram").symlink_to(grid.path)
+    monkeypatch.setenv("EDIFFI_CACHE", str(tmp_path))
+    model, picture = tmp_path / "model", tmp_path / "fox.png"
+    words = ["--vocabulary", "all", "--styles", "noto,emojione"]
+    for stage in ("base", "sr256", "sr1024"):
+        start = ["--from", str(model), "--from-stage", "sr256"] if stage == "sr1024" else []
+        done = ["train", stage, "--preset", "tiny", "--num-images", "8", "--model", str(model)]
+        assert main([*done, *words, *start]) == 0
+    assert (tmp_path / "runs" / "tiny-base" / "config.json").is_file()
+    assert main(["generate", "a fox", "--model", str(model), "-o", str(picture)]) == 0
+    assert picture.is_file()
+    seen = [s.images_seen for s in Cascade.from_pretrained(model).config.stages]
+    assert seen == [8, 8, 16]
+    refused = ["train", "base", "--preset", "tiny", *words, "--seed", "1"]
+    assert main(refused) == 2  # another config in the same folder
+    assert main([*refused, "--run", str(tmp_path / "other"), "--vocabulary", "nowhere.txt"]) == 2
 
 
 def test_example_is_a_function_of_its_index(composer: Composer, text: CachedText) -> None:

@@ -99,7 +99,7 @@ def sample(
             if done.returncode:
                 raise UserError(f"generate failed: {done.stderr.strip()}")
         typer.echo(f"cold: {median(cold):.1f} s from command to file; the last run's own account:")
-        typer.echo(done.stdout.strip())
+        typer.echo(done.stderr.strip())
         warm = [_warm(model, Path(folder) / "warm.png") for _ in range(repeats + 1)][1:]
     typer.echo(
         "warm, seconds (median): "
@@ -116,14 +116,17 @@ def _warm(model: str, path: Path) -> dict[str, float]:
     from ediffi.output import save_png, to_uint8
     from ediffi.types import StageDone
 
-    cascade = _LOADED.setdefault(model, Cascade.from_pretrained(model))
-    cascade.load()
+    if model not in _LOADED:
+        _LOADED[model] = Cascade.from_pretrained(model)
+        _LOADED[model].load()
     parts: dict[str, float] = {}
     begin = mark = time.perf_counter()
-    for event in cascade.stream(PROMPT, seeds=7):
+    events = _LOADED[model].stream(PROMPT, seeds=7)
+    parts["text"], mark = time.perf_counter() - begin, time.perf_counter()
+    for event in events:
         if isinstance(event, StageDone):
             now = time.perf_counter()
-            parts[f"{event.stage}"], mark = now - mark, now
+            parts[event.stage], mark = now - mark, now
     save_png(path, to_uint8(event.images)[0], {})
     parts["write"] = time.perf_counter() - mark
     parts["total"] = time.perf_counter() - begin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,11 @@ Run = Annotated[
 NumImages = Annotated[
     int | None, typer.Option(min=1, help="Images to train on in all; may be raised on resume.")
 ]
+Vocabulary = Annotated[
+    str | None,
+    typer.Option(help="File with a hexcode a line, or all. Default: as the preset says."),
+]
+Styles = Annotated[str | None, typer.Option(help="Drawing styles, e.g. noto,twemoji.")]
 Initial = Annotated[
     str | None, typer.Option("--from", help="Model whose weights of this stage a new run takes.")
 ]
@@ -33,58 +39,44 @@ Model = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of scenes, noise and fresh weights.")]
 
+STAGES = {
+    "base": """Train the base: text to 64x64 pixels.
 
-@app.command()
-def base(
-    preset: Preset = "pictogram",
-    run: Run = None,
-    num_images: NumImages = None,
-    initial: Initial = None,
-    from_stage: FromStage = None,
-    model: Model = None,
-    seed: Seed = 0,
-) -> None:
-    """Train the base: text to 64x64 pixels.
+    ediffi train base --model my-model
 
-    ediffi train base --preset pictogram --model my-model
+    ediffi train base --preset tiny --run trial --num-images 64   # a minute, to see that all works
+    """,
+    "sr256": """Train the first upscaler: 64x64 to 256x256 pixels.
 
-    ediffi train base --preset tiny --run /tmp/trial   # one minute, to see that all works
-    """
-    _train("base", preset, run, num_images, initial, from_stage, model, seed)
-
-
-@app.command()
-def sr256(
-    preset: Preset = "pictogram",
-    run: Run = None,
-    num_images: NumImages = None,
-    initial: Initial = None,
-    from_stage: FromStage = None,
-    model: Model = None,
-    seed: Seed = 0,
-) -> None:
-    """Train the first upscaler: 64x64 to 256x256 pixels.
-
-    ediffi train sr256 --preset pictogram --model my-model
-    """
-    _train("sr256", preset, run, num_images, initial, from_stage, model, seed)
-
-
-@app.command()
-def sr1024(
-    preset: Preset = "pictogram",
-    run: Run = None,
-    num_images: NumImages = None,
-    initial: Initial = None,
-    from_stage: FromStage = None,
-    model: Model = None,
-    seed: Seed = 0,
-) -> None:
-    """Train the second upscaler: 256x256 to 1024x1024 pixels, on crops of 256.
+    ediffi train sr256 --model my-model
+    """,
+    "sr1024": """Train the second upscaler: 256x256 to 1024x1024 pixels, on crops of 256.
 
     ediffi train sr1024 --from my-model --from-stage sr256 --model my-model
-    """
-    _train("sr1024", preset, run, num_images, initial, from_stage, model, seed)
+    """,
+}
+
+
+def _command(stage: str) -> Callable[..., None]:
+    def command(
+        preset: Preset = "pictogram",
+        run: Run = None,
+        num_images: NumImages = None,
+        vocabulary: Vocabulary = None,
+        styles: Styles = None,
+        initial: Initial = None,
+        from_stage: FromStage = None,
+        model: Model = None,
+        seed: Seed = 0,
+    ) -> None:
+        words = {"vocabulary": vocabulary, "styles": styles}
+        _train(stage, preset, run, num_images, words, initial, from_stage or stage, model, seed)
+
+    return command
+
+
+for _stage, _help in STAGES.items():
+    app.command(_stage, help=_help)(_command(_stage))
 
 
 def _train(
@@ -92,31 +84,34 @@ def _train(
     preset: str,
     run: Path | None,
     num_images: int | None,
+    words: dict[str, str | None],
     initial: str | None,
-    from_stage: str | None,
+    from_stage: str,
     model: Path | None,
     seed: int,
 ) -> None:
-    from platformdirs import user_cache_path
-
     from ediffi.conditioning import DEFAULT_TEXT, CachedText, TextEncoder
     from ediffi.data.composer import Composer
     from ediffi.data.grid import Grid
+    from ediffi.data.sources import cache_root
     from ediffi.train.config import preset_config
+    from ediffi.train.examples import fingerprint
     from ediffi.train.export import export_stage
     from ediffi.train.loop import train
 
+    if model and model.exists() and not model.is_dir():
+        raise UserError(f"--model {model} is a file: give the name of a folder")
     config = preset_config(preset, stage)
-    changes: dict[str, Any] = {"seed": seed}
-    changes["scenes"] = config.scenes.model_copy(update={"seed": seed})
-    if num_images:
-        changes["num_images"] = num_images
+    run_dir = run or cache_root() / "runs" / f"{preset}-{stage}"
+    scenes = config.scenes.model_copy(update={"seed": seed, **_chosen(words)})
+    composer = Composer(Grid.load(), scenes)
+    changes: dict[str, Any] = {"seed": seed, "scenes": scenes}
+    changes["data"] = fingerprint(composer, DEFAULT_TEXT)
+    changes["num_images"] = num_images or config.num_images
     weights = None
     if initial:
-        weights, changes["origin"] = _origin(initial, from_stage or stage)
+        weights, changes["origin"] = _origin(initial, from_stage)
     config = config.model_copy(update=changes)
-    run_dir = run or user_cache_path("ediffi") / "runs" / f"{preset}-{stage}"
-    composer = Composer(Grid.load(), config.scenes)
     text = CachedText(TextEncoder.load(DEFAULT_TEXT))
     typer.echo(f"run {run_dir}")
     ticks = train(config, run_dir, composer, text, initial=weights, report=typer.echo)
@@ -126,6 +121,24 @@ def _train(
     if model:
         digest = export_stage(state, composer, {"t5": DEFAULT_TEXT}, model)
         typer.echo(f"{model} has the new {stage} now; the model's hash is {digest}")
+
+
+def _chosen(words: dict[str, str | None]) -> dict[str, Any]:
+    """What --vocabulary and --styles change in the scenes."""
+    chosen: dict[str, Any] = {}
+    vocabulary = words["vocabulary"]
+    if vocabulary == "all":
+        chosen["concepts"] = None
+    elif vocabulary:
+        try:
+            lines = Path(vocabulary).read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"cannot read --vocabulary {vocabulary}: {error}") from error
+        hexcodes = [line.split()[0] for line in lines if line.split("#")[0].strip()]
+        chosen["concepts"] = tuple(hexcodes)
+    if words["styles"]:
+        chosen["styles"] = tuple(style.strip() for style in words["styles"].split(","))
+    return chosen
 
 
 def _origin(model: str, stage: str) -> tuple[Any, Any]:
@@ -176,7 +189,7 @@ def _with_progress(ticks: Any, num_images: int) -> Any:
 
 
 def _line(row: dict[str, Any]) -> str:
-    bands = " ".join(f"{value:.3f}" for value in row["loss_by_band"])
+    bands = " ".join("-" if v is None else f"{v:.3f}" for v in row["loss_by_band"])
     return (
         f"{row['images']:>9,} images  loss {row['loss']:.4f}  by sigma, low to high: {bands}  "
         f"{row['images_per_second']:.1f} images/s  {row['share_of_machine']:.0%} of the machine"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from ediffi.cascade.config import DataSource, StageName
@@ -10,7 +12,7 @@ from ediffi.diffusion import NoiseDistribution
 from ediffi.errors import UserError
 from ediffi.networks import PRESETS, STAGES, UNetConfig
 
-# may differ when a run is resumed; everything else decides what the weights become
+# may differ when a run is resumed (more images only move the cool-down); nothing else may
 RESUMABLE = {"num_images", "log_images", "sample_images", "checkpoint_images"}
 
 
@@ -35,7 +37,7 @@ class TrainConfig(BaseModel):
     once. The learning rate rises over `warmup_images`, stays, and falls to zero over the last
     `cooldown` share of `num_images`. ema_images: half-life of the weight average, in images.
     dropout: how often each role is replaced by its null token, independently.
-    origin: of the weights the run starts from, None for fresh ones.
+    origin: of the weights the run starts from, None for fresh ones. data: see `fingerprint`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +61,7 @@ class TrainConfig(BaseModel):
     max_augmentation: float = 0.3
     seed: int = 0
     origin: Origin | None = None
+    data: str = ""
     log_images: int = 2_000
     sample_images: int = 20_000
     checkpoint_images: int = 20_000
@@ -70,24 +73,29 @@ class TrainConfig(BaseModel):
         rise = (images + self.batch_size) / max(1, self.warmup_images)
         return self.learning_rate * max(0.0, min(1.0, rise, fall))
 
-    def differences(self, other: TrainConfig) -> list[str]:
-        """What keeps a run of `other` from continuing as this one, as "field: theirs -> ours"."""
-        ours, theirs = self.model_dump(mode="json"), other.model_dump(mode="json")
-        changed = [k for k in ours if k not in RESUMABLE and ours[k] != theirs[k]]
+    def differences(self, theirs: dict[str, Any]) -> list[str]:
+        """What keeps a run of another config, as JSON values, from continuing as this one:
+        "field: theirs -> ours". Fields that it has not are taken to agree."""
+        ours = self.model_dump(mode="json")
+        changed = [k for k in ours if k not in RESUMABLE and ours[k] != theirs.get(k, ours[k])]
         return [f"{k}: {theirs[k]!r} -> {ours[k]!r}" for k in changed]
 
 
-def preset_config(preset: str, stage: str) -> TrainConfig:
-    """The recipe of a preset's stage. `paper` has networks but no recipe for this machine."""
+def preset_config(preset: str, stage: str, *, t5_width: int = 384) -> TrainConfig:
+    """The recipe of a preset's stage, for a text encoder of that width (384: MiniLM's).
+
+    `paper` has networks, but no recipe: nobody has run one here.
+    """
     if stage not in STAGES:
         raise UserError(f"unknown stage {stage!r}: choose from {', '.join(STAGES)}")
     if preset not in RECIPES:
         raise UserError(f"no recipe for preset {preset!r}: choose from {', '.join(RECIPES)}")
+    network = PRESETS[preset][stage]
     recipe = RECIPES[preset]["base" if stage == "base" else "upscaler"]
     return TrainConfig(
         stage=stage,
         preset=preset,
-        network=PRESETS[preset][stage],
+        network=network.model_copy(update={"roles": network.roles | {"t5": t5_width}}),
         # upscalers need no words, so they learn from every concept
         scenes=SceneConfig(concepts=tuple(vocabulary()) if stage == "base" else None),
         **{**recipe, **RECIPES[preset].get(stage, {})},

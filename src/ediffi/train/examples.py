@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ediffi.conditioning import EncoderSpec
 from ediffi.conditioning.prompt import EncodesText
 from ediffi.data.composer import Composer
 from ediffi.data.degradations import degrade
-from ediffi.diffusion import gaussian, stable_hash, stratified_uniforms
+from ediffi.diffusion import enlarge, gaussian, stable_hash, stratified_uniforms
 from ediffi.networks import RESOLUTIONS
 from ediffi.train.config import TrainConfig
 from ediffi.types import ROLES, Prompt, StageInput
@@ -88,10 +91,14 @@ class Examples:
         return torch.tensor([stable_hash(name, s) % 2**24 / 2**24 for s in seeds])
 
 
+def fingerprint(composer: Composer, encoder: EncoderSpec) -> str:
+    """What a run's data are beside its config: pictures, the words for them, the text encoder."""
+    parts = [composer.grid.fingerprint, sorted(composer.words.items()), encoder.sha256]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
 def measure_sigma_data(examples: Examples, num_images: int = 512) -> float:
     """Root mean square of what the denoiser predicts: pictures, or residuals for an upscaler."""
-    from ediffi.diffusion import enlarge
-
     total, count = 0.0, 0
     while count < num_images:
         batch = examples.batch(count)

@@ -33,15 +33,7 @@ def export_stage(
     before = ModelFolder(folder).config if (folder / "manifest.json").is_file() else None
     stages = {stage.name: stage for stage in before.stages} if before else {}
     origin = config.origin
-    stages[config.stage] = StageConfig(
-        name=config.stage,
-        resolution=RESOLUTIONS[config.stage],
-        network=config.network,
-        sigma_data=config.sigma_data,
-        noise=config.noise,
-        sampling=SAMPLING[config.stage],
-        images_seen=state.images + (origin.images_seen if origin else 0),
-    )
+    stages[config.stage] = stage_config(state)
     words = words_of_model(composer) if config.stage == "base" or before is None else {}
     kept = before.model_dump() if before else {}
     sources = [*(before.data if before else ()), *(origin.data if origin else ())]
@@ -56,6 +48,20 @@ def export_stage(
         | words
     )
     return save_model(folder, model, {config.stage: state.average})
+
+
+def stage_config(state: TrainState) -> StageConfig:
+    """The stage that a run has made, sampled as the presets say."""
+    config, origin = state.config, state.config.origin
+    return StageConfig(
+        name=config.stage,
+        resolution=RESOLUTIONS[config.stage],
+        network=config.network,
+        sigma_data=config.sigma_data,
+        noise=config.noise,
+        sampling=SAMPLING[config.stage],
+        images_seen=state.images + (origin.images_seen if origin else 0),
+    )
 
 
 def words_of_model(composer: Composer) -> dict[str, Any]:

@@ -81,7 +81,8 @@ def train(
             except FloatingPointError as error:
                 raise UserError(
                     f"training broke down after {before} images: {error}. The last good "
-                    f"checkpoint ({saved} images) is kept in {run_dir}; lower the learning rate."
+                    f"checkpoint ({saved} images) is kept in {run_dir}; another --seed in "
+                    "another --run may go better."
                 ) from error
             meter.add(batch.uniforms, losses, time.perf_counter() - start)
             row = None
@@ -96,7 +97,7 @@ def train(
             if _crosses(before, state.images, config.sample_images):
                 path = run_dir / "samples" / f"{state.images:010d}.png"
                 with writing(run_dir):
-                    sample_grid(state.averaged(), examples, path)
+                    sample_grid(state, examples, path)
             yield Tick(state, row)
     if state.images > saved:
         _save(state, run_dir)
@@ -109,15 +110,24 @@ def _resume(state: TrainState, run_dir: Path, report: Callable[[str], None]) -> 
     if loaded is None:
         return False
     tensors, meta = loaded
-    changed = state.config.differences(TrainConfig.model_validate(meta["config"]))
+    changed = state.config.differences(meta["config"])
     if changed:
         raise UserError(
             f"{run_dir} holds a run of another config ({'; '.join(changed)}): choose another "
             "folder with --run, or give the options it was started with"
         )
     state.restore(tensors, meta["images"])
+    _cut_log(run_dir / "log.jsonl", state.images)
     report(f"continuing {run_dir} after {state.images} images")
     return True
+
+
+def _cut_log(path: Path, images: int) -> None:
+    """Forget rows of images that came after the checkpoint: they are about to be seen again."""
+    if path.is_file():
+        rows = path.read_text().splitlines()
+        kept = [row for row in rows if json.loads(row)["images"] <= images]
+        path.write_text("".join(f"{row}\n" for row in kept))
 
 
 def _save(state: TrainState, run_dir: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -62,12 +63,14 @@ class Meter:
         self.images += len(losses)
         self.seconds += seconds
 
-    def read(self) -> dict[str, float | list[float]]:
-        """Averages since the last reading, for the log; bands from low sigma to high."""
+    def read(self) -> dict[str, Any]:
+        """Averages since the last reading, for the log; bands from low sigma to high, None where
+        no sigma fell."""
         per_second = self.images / max(self.seconds, 1e-9)
-        row: dict[str, float | list[float]] = {
+        bands = zip(self.losses.tolist(), self.counts.tolist(), strict=True)
+        row: dict[str, Any] = {
             "loss": round(float(self.losses.sum() / self.counts.sum()), 5),
-            "loss_by_band": [round(v, 5) for v in (self.losses / self.counts).tolist()],
+            "loss_by_band": [round(loss / count, 5) if count else None for loss, count in bands],
             "images_per_second": round(per_second, 2),
             "share_of_machine": round(3 * self.flops_per_image * per_second / self.rate, 3),
         }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ediffi.diffusion import edm_loss, noised
+from ediffi.diffusion import EDM, edm_loss, noised
+from ediffi.errors import UserError
 from ediffi.networks import build_denoiser
 from ediffi.train.config import TrainConfig
 from ediffi.train.examples import Batch
@@ -69,17 +70,26 @@ class TrainState:
         """Take weights by name, so that new modules can be added to old ones.
 
         Returns how many tensors had none and keep their fresh value, and how many were not used.
+
+        Raises:
+            UserError: no name fits, or one fits but has another shape.
         """
-        result = self.denoiser.network.load_state_dict(weights, strict=False)
+        network = self.denoiser.network
+        try:
+            result = network.load_state_dict(weights, strict=False)
+        except RuntimeError as error:
+            raise UserError(f"those weights are of another network: {error}") from error
+        if len(result.missing_keys) == len(self.parameters):
+            raise UserError("those weights are of another network: not one name fits")
         for name, parameter in self.parameters.items():
             self.average[name].copy_(parameter)
         return len(result.missing_keys), len(result.unexpected_keys)
 
-    def averaged(self) -> torch.nn.Module:
+    def averaged(self) -> EDM:
         """A denoiser of its own with the averaged weights, for sampling and for shipping."""
         denoiser = build_denoiser(self.config.network, self.config.sigma_data)
         denoiser.network.load_state_dict(self.average)
-        return denoiser.eval()
+        return denoiser
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a checkpoint must hold, by name."""
