@@ -108,6 +108,28 @@ def test_a_stage_without_weights_is_not_saved(model_folder: Path, tmp_path: Path
     assert not (tmp_path / "new").exists()
 
 
+def test_a_file_as_folder_is_said_plainly(model_folder: Path, tmp_path: Path) -> None:
+    folder = ModelFolder(model_folder)
+    weights = {stage.name: folder.weights(stage.name) for stage in folder.config.stages}
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError, match=r"cannot make the folder .*: Not a directory"):
+        save_model(tmp_path / "file" / "new", folder.config, weights)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_failed_save_leaves_the_old_model(copy: Path) -> None:
+    folder = ModelFolder(copy)
+    stages = folder.config.stages
+    before = (copy / "base" / "model.safetensors").read_bytes()
+    (copy / "config.json").unlink()
+    (copy / "config.json").mkdir()  # the first file to be moved cannot be
+    weights = {s.name: {k: v + 1 for k, v in folder.weights(s.name).items()} for s in stages}
+    with pytest.raises(UserError, match=r"cannot write .*config\.json: Is a directory"):
+        save_model(copy, folder.config, weights)
+    assert (copy / "base" / "model.safetensors").read_bytes() == before
+    assert not list(copy.rglob("*.part"))
+
+
 def test_weights_of_another_network(copy: Path) -> None:
     folder = ModelFolder(copy)
     save_model(copy, folder.config, {"base": folder.weights("sr256")})

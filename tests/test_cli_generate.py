@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import threading
 import time
@@ -144,7 +145,13 @@ BAD = {
     "no folder": (["generate", "a cat", "-o", "no/cat.png"], "there is no folder no"),
     "not png": (["generate", "a cat", "-o", "cat.jpg"], "written as PNG"),
     "model name": (["generate", "a cat", "--model", "x" * 300], "no model folder"),
+    "folder is a file": (["generate", "--prompts", "one.txt", "-o", "notes.txt"], "no folder"),
+    "20,000 pixels": (["generate", "a cat", "--start-from", "huge.png"], "is too large to start"),
+    "preview": (["generate", "a cat", "-o", "my.png", "--preview"], "overwrite my.preview.png"),
+    "cut model": (["generate", "--prompts", "one.txt", "-m", "cut"], "is damaged: sha256"),
+    "flipped model": (["generate", "--prompts", "one.txt", "-m", "flipped"], "is damaged: sha256"),
     "info": (["info", "./nowhere"], "no model folder"),
+    "info of a cut model": (["info", "cut"], "model.safetensors is damaged: sha256"),
 }
 
 
@@ -152,11 +159,17 @@ BAD = {
 def test_bad_input(case: str, model_folder: Path, here: Path, capsys: Capture) -> None:
     (here / "notes.txt").write_text("not a picture")
     (here / "empty.txt").write_text("\n")
+    (here / "one.txt").write_text("a cat\n")
+    (here / "my.preview.png").write_text("the user's own")
     (here / "sub.png").mkdir()
     Image.new("RGB", (1, 1)).save("dot.png")
-    before = names(here)
     args, complaint = BAD[case]
-    if args[0] == "generate" and "--model" not in args:
+    if "huge.png" in args:
+        Image.new("1", (20_000, 20_000)).save("huge.png")
+    if {"cut", "flipped"} & set(args):
+        damage(Path(shutil.copytree(model_folder, args[-1])), args[-1])
+    before = names(here)
+    if args[0] == "generate" and not {"--model", "-m"} & set(args):
         args = [*args, "--model", str(model_folder)]
     assert run(*args) == 2
     out, err = capsys.readouterr()
@@ -164,6 +177,24 @@ def test_bad_input(case: str, model_folder: Path, here: Path, capsys: Capture) -
     assert out == "" and len(lines) == 1, err
     assert lines[0].startswith("error: ") and complaint in lines[0]
     assert names(here) == before
+    assert (here / "my.preview.png").read_text() == "the user's own"
+
+
+def damage(model: Path, kind: str) -> None:
+    """Half of the weights of a stage, or all of them with one byte changed."""
+    weights = model / "sr256" / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data if kind == "flipped" else data[: len(data) // 2])
+
+
+def test_start_from_20_000_pixels_wide(model_folder: Path, here: Path, capsys: Capture) -> None:
+    Image.new("RGB", (20_000, 16), "red").save("wide.png")
+    options = ["-o", "big.png", "--start-from", "wide.png", "--seed", 0]
+    assert run("generate", "a red fox", "-m", model_folder, *options) == 0
+    assert "note: the picture to start from is 20000x16: its middle" in capsys.readouterr().err
+    with Image.open("big.png") as image:
+        assert image.size == (256, 256)
 
 
 @pytest.mark.parametrize("steps", ["999,1,1", "1,999,1", "1,1,999"])

@@ -14,6 +14,7 @@ from ediffi.data.grid import Grid
 from ediffi.data.heldout import is_held_out
 from ediffi.data.join import codepoints, read_concepts, slug
 from ediffi.errors import UserError
+from ediffi.files import file_sha256
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def test_corrupted_archive_is_refused_by_name_and_both_hashes(tmp_path: Path) ->
     bad.write_bytes(bad.read_bytes()[:-1] + b"?")
     with pytest.raises(UserError) as caught:
         sources.fetch(packages, tmp_path / "cache", source=tmp_path / "archives")
-    for part in (packages[0].archive, packages[0].sha256, sources.file_sha256(bad)):
+    for part in (packages[0].archive, packages[0].sha256, file_sha256(bad)):
         assert part in str(caught.value)
     assert not (tmp_path / "cache" / packages[0].archive).exists()
 

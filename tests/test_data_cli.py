@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from tiny_grid import tiny_grid
 from typer.testing import CliRunner
 
 from ediffi.cli.data import app
+from ediffi.cli.main import main
+from ediffi.data.build import build
 from ediffi.data.composer import Composer, SceneConfig
 from ediffi.errors import UserError
 
@@ -53,3 +57,28 @@ def test_build_from_a_folder_without_packages_names_what_is_missing(tmp_path: Pa
     with pytest.raises(UserError, match=r"has no iconify-json-noto-1\.2\.9\.tgz"):
         run("build", "pictogram", "--from", str(tmp_path), "--cache", str(tmp_path / "cache"))
     assert not list((tmp_path / "cache").rglob("*.json"))
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    cache = str(tmp_path / "file" / "cache")
+    for command in (["build", "pictogram", "--from", str(tmp_path)], ["compose"]):
+        assert main(["data", *command, "--cache", cache]) == 2
+        err = capsys.readouterr().err
+        assert "Not a directory" in err and cache in err and "Traceback" not in err
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    """Every byte beyond the limit is refused, as by a full disk; what was there stays."""
+    grid = tiny_grid(tmp_path)
+    before = {file: file.read_bytes() for file in grid.path.iterdir() if file.is_file()}
+    ordinary = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, ordinary[1]))
+    try:
+        with pytest.raises(UserError, match=r"cannot build the grid in .*File too large"):
+            build(grid.path, packages=grid.packages, workers=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, ordinary)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert {file: file.read_bytes() for file in grid.path.iterdir() if file.is_file()} == before

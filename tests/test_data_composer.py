@@ -62,7 +62,7 @@ def test_scene_and_pixels_are_a_function_of_seed_and_index(grid: Grid) -> None:
 
 
 def test_one_style_a_scene_distinct_things_inside_the_canvas(grid: Grid) -> None:
-    source = composer(grid, STYLES)
+    source = composer(grid, STYLES, mix=(0.6, 0.3, 0.1))
     counts = [0, 0, 0, 0]
     for n in range(1000):
         scene = source.scene(n)
@@ -76,7 +76,7 @@ def test_one_style_a_scene_distinct_things_inside_the_canvas(grid: Grid) -> None
 
 
 def test_clocks_and_symbols_are_never_mirrored(grid: Grid) -> None:
-    source = composer(grid, STYLES)
+    source = composer(grid, STYLES, mirrored=0.5)
     flips = {h: {i.flip for n in range(1500) for i in source.scene(n).items if i.hexcode == h}
              for h in ("1F570", "0023-FE0F-20E3", "1F98A")}  # fmt: skip
     assert flips == {"1F570": {False}, "0023-FE0F-20E3": {False}, "1F98A": {False, True}}

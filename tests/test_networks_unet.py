@@ -1,4 +1,4 @@
-"""The U-Net: shapes, roles, regions, tiles, presets; and the paper's own widths."""
+"""The U-Net: shapes, roles, regions, tiles, presets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ediffi.networks import PRESETS, STAGES, Level, UNet, UNetConfig, build_denoiser
+from ediffi.networks import PRESETS, STAGES, UNet, build_denoiser
 from ediffi.networks.attention import attend
 from ediffi.networks.context import Conditioner
 from ediffi.types import ROLES, Prompt, Regions, StageInput, Tokens
@@ -134,6 +134,27 @@ def test_region_bias_is_the_papers_formula() -> None:
         assert bias[b, 0, 0, 6] == -torch.inf  # padding
 
 
+def test_regions_of_roles_that_are_not_there_are_skipped() -> None:
+    net, plain = network(), prompt()
+    del plain.tokens["clip_text"]
+    painted = Prompt(plain.tokens, plain.keep, regions(3.0))
+    expected = run(net, StageInput(painted))
+    assert painted.regions is not None
+    for absent in ("clip_text", "nobody's"):
+        painted.regions.columns[absent] = torch.ones(2, 1, 6, dtype=torch.bool)
+    assert torch.equal(run(net, StageInput(painted)), expected)
+
+
+def test_regions_of_a_dropped_role_weigh_nothing() -> None:
+    net, plain = network(), prompt()
+    plain.keep["t5"][0] = False  # in the first picture only
+    painted = Prompt(plain.tokens, plain.keep, regions(100.0))
+    assert painted.regions is not None
+    painted.regions.columns["t5"][..., 0] = True  # where a dropped role shows its null token
+    change = (run(net, StageInput(painted)) - run(net, StageInput(plain))).abs()
+    assert 100 * change[0].max() < change[1].max()
+
+
 def test_upscaler_tile_equals_the_whole() -> None:
     net = network("sr256")
     halo, side = net.halo, 256
@@ -191,57 +212,3 @@ def test_super_resolution_denoiser_starts_as_the_enlarged_picture() -> None:
         x0 = denoiser(torch.randn(1, 3, 32, 32), torch.tensor([50.0]), cond)
     enlarged = torch.nn.functional.interpolate(low, (32, 32), mode="bicubic")
     torch.testing.assert_close(x0, enlarged, atol=2e-3, rtol=0)
-
-
-def test_the_papers_conditioning_widths(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A one-layer net as wide in its conditioning as eDiff-I reads T5-XXL and CLIP folders."""
-    from conftest import save_tokenizer
-    from transformers import CLIPConfig, CLIPModel, T5Config, T5EncoderModel
-
-    from ediffi.cascade import Cascade, ModelConfig, Sampling, StageConfig, save_model
-    from ediffi.conditioning.spec import EncoderSpec
-
-    folder = tmp_path_factory.mktemp("paper")
-    size = save_tokenizer(folder / "t5", max_length=512)
-    T5EncoderModel(
-        T5Config(vocab_size=size, d_model=4096, d_kv=64, d_ff=64, num_layers=1, num_heads=1)
-    ).save_pretrained(folder / "t5")
-    save_tokenizer(folder / "clip", max_length=77)
-    tower = {"hidden_size": 768, "intermediate_size": 64, "num_hidden_layers": 1}
-    ids = {"vocab_size": size, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-    CLIPModel(
-        CLIPConfig(
-            text_config=tower | ids | {"num_attention_heads": 12},
-            vision_config=tower | {"image_size": 28, "patch_size": 14, "num_attention_heads": 12},
-            projection_dim=768,
-        )
-    ).save_pretrained(folder / "clip")
-    config = UNetConfig(
-        levels=(Level(channels=64, num_blocks=1, depth=1),),
-        roles=PRESETS["paper"]["base"].roles,
-        patch=4,
-        context_width=1024,
-        embedding_width=1024,
-    )
-    stage = StageConfig(
-        name="base",
-        resolution=16,
-        network=config,
-        sigma_data=0.5,
-        sampling=Sampling(num_steps=2, sigma_min=0.1, sigma_max=10, guidance_scale=2),
-    )
-    torch.manual_seed(0)
-    net = UNet(config)
-    for parameter in net.parameters():
-        torch.nn.init.normal_(parameter, std=0.05)
-    encoders = {
-        "t5": EncoderSpec(kind="text", source="t5"),
-        "clip_text": EncoderSpec(kind="clip_text", source="clip"),
-    }
-    model = ModelConfig(name="paper", stages=(stage,), encoders=encoders)
-    save_model(folder, model, {"base": net.state_dict()})
-    cascade = Cascade.from_pretrained(folder)
-    both = cascade.generate("a red fox", seeds=1, stop_at=16)
-    assert both.shape == (1, 3, 16, 16)
-    for role in encoders:
-        assert not torch.equal(both, cascade.generate("a red fox", seeds=1, use={role}))

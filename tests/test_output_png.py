@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from ediffi.errors import UserError
-from ediffi.output import check_writable, grid, read_parameters, save_png, save_sheet, to_uint8
+from ediffi.output import check_writable, read_parameters, save_png, save_sheet
 
 PARAMETERS = {
     "prompt": 'a "red" fox, später ein 狐',
@@ -48,21 +47,17 @@ def test_the_text_is_in_the_file_as_it_stands(tmp_path: Path, pixels: np.ndarray
     assert b"a red fox\nseed: 7" in (tmp_path / "p.png").read_bytes()
 
 
-def test_levels() -> None:
-    levels = torch.tensor([-1.5, -1.0, 0.0, 1.0, 1.5]).view(1, 1, 1, 5).expand(1, 3, 1, 5)
-    assert to_uint8(levels)[0, 0, :, 0].tolist() == [0, 0, 128, 255, 255]
-
-
-def test_every_level_survives() -> None:
-    levels = torch.arange(256).float().view(1, 1, 16, 16).expand(1, 3, 16, 16)
-    assert np.array_equal(to_uint8(levels / 127.5 - 1)[0, ..., 0].ravel(), np.arange(256))
-
-
 def test_a_failed_write_leaves_nothing(tmp_path: Path, pixels: np.ndarray) -> None:
     (tmp_path / "taken.png").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*taken\.png"):
         save_png(tmp_path / "taken.png", pixels, {})
     assert [path.name for path in tmp_path.iterdir()] == ["taken.png"]
+
+
+def test_a_file_as_folder_is_said_plainly(tmp_path: Path, pixels: np.ndarray) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot write .*p\.png: Not a directory"):
+        save_png(tmp_path / "file" / "p.png", pixels, {})
 
 
 def test_check_writable(tmp_path: Path) -> None:
@@ -86,14 +81,6 @@ def test_files_without_parameters(tmp_path: Path, pixels: np.ndarray) -> None:
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(UserError, match="cannot read"):
         read_parameters(tmp_path / "text.png")
-
-
-def test_grid() -> None:
-    images = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((5, 4, 6, 3), np.uint8)
-    sheet = grid(images, columns=3, gap=2)
-    assert sheet.shape == (2 * 4 + 2, 3 * 6 + 2 * 2, 3)
-    assert (sheet[6:, 8:14] == 4).all() and (sheet[6:, 16:] == 255).all()
-    assert grid(images[:1]).shape == (4, 6, 3)
 
 
 @pytest.mark.parametrize("name", ["sheet.png", "sheet.webp"])

@@ -12,6 +12,7 @@ MODULES = (
     "ediffi.diffusion.noise",
     "ediffi.diffusion.sigmas",
     "ediffi.evaluate.judge",
+    "ediffi.pixels",
 )
 
 

@@ -17,7 +17,8 @@ from PIL import Image, ImageDraw
 
 from ediffi.data.build import build
 from ediffi.data.grid import Grid
-from ediffi.data.sources import Package, file_sha256
+from ediffi.data.sources import Package
+from ediffi.files import file_sha256
 
 CONCEPTS = {  # hexcode: (label, group, subgroup)
     "1F98A": ("fox", 3, 34),

@@ -23,8 +23,8 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from ediffi.cascade.config import ModelConfig
-from ediffi.conditioning.spec import file_hash
 from ediffi.errors import Notice, UserError
+from ediffi.files import file_sha256, make_folder, replace_all
 
 BUNDLED = Path(__file__).parent.parent / "models"
 MANIFEST = "manifest.json"
@@ -97,7 +97,7 @@ class ModelFolder:
             raise UserError(f"{self.path / MANIFEST} does not list {name}. Copy the model again")
         if not path.is_file():
             raise UserError(f"{path} is missing. Copy the model again")
-        found = file_hash(path)
+        found = file_sha256(path)
         if found != self.hashes[name]:
             raise UserError(
                 f"{path} is damaged: sha256 {found}, expected {self.hashes[name]}. "
@@ -131,7 +131,10 @@ def save_model(
                 raise UserError(f"stage {name} has no weights, neither given nor in {folder}")
             hashes[kept] = old[kept]  # not hashed anew: damage must stay visible
     hashes = dict(sorted(hashes.items()))
-    _replace_all(folder, files | {MANIFEST: _dump({"files": hashes})})
+    files[MANIFEST] = _dump({"files": hashes})
+    for name in ["", *stages]:
+        make_folder(folder / name)
+    replace_all({folder / name: data for name, data in files.items()})
     return manifest_hash(hashes)
 
 
@@ -150,25 +153,6 @@ def read_manifest(folder: Path) -> dict[str, str]:
 def manifest_hash(hashes: Mapping[str, str]) -> str:
     lines = "".join(f"{digest} {name}\n" for name, digest in sorted(hashes.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def _replace_all(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write every file beside its place, then move them in, the last one last."""
-    temporary = {name: folder / f"{name}.part" for name in files}
-    try:
-        for name, data in files.items():
-            temporary[name].parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary[name], "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        for name in files:
-            os.replace(temporary[name], folder / name)
-    except OSError as error:
-        raise UserError(f"cannot write the model to {folder}: {error.strerror}") from error
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
 
 
 def _dump(value: Any) -> bytes:

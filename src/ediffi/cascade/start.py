@@ -6,11 +6,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ediffi.errors import Notice, UserError
+from ediffi.pixels import from_uint8, to_uint8
 
 MIN_SIDE = 8
 MAX_PIXELS = 50_000_000
@@ -28,8 +28,7 @@ def open_picture(picture: Picture) -> Image.Image:
         UserError: not a picture, or smaller than 8 or larger than 50 million pixels.
     """
     if isinstance(picture, Tensor):
-        picture = ((picture.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0)
-        picture = Image.fromarray(picture.cpu().numpy())
+        picture = Image.fromarray(to_uint8(picture[None])[0])
     elif isinstance(picture, np.ndarray):
         picture = Image.fromarray(picture)
     elif not isinstance(picture, Image.Image):
@@ -87,5 +86,4 @@ def low_resolution(picture: Image.Image, side: int) -> Tensor:
     if square != side:
         how = Image.Resampling.BOX if square > side else Image.Resampling.BICUBIC
         middle = middle.resize((side, side), how)
-    pixels = torch.from_numpy(np.array(middle)).permute(2, 0, 1)[None]
-    return pixels.float() / 127.5 - 1
+    return from_uint8([np.array(middle)])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ediffi.errors import UserError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -67,6 +70,9 @@ class Preview:
     SECONDS, SIDE = 0.5, 512
 
     def __init__(self, path: Path) -> None:
+        """Raises UserError: there is such a file already, which would be lost."""
+        if os.path.lexists(path):
+            raise UserError(f"--preview would overwrite {path}: move that file away first")
         self.path = path
         self._due = 0.0
 
@@ -79,4 +85,5 @@ class Preview:
             self._due = time.monotonic() + self.SECONDS
 
     def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # it may never have been written; and no second error
+            self.path.unlink()

@@ -13,14 +13,16 @@ import typer
 from ediffi.errors import UserError
 
 PROTOCOLS = ("first-weights",)
-PROMPTS = Path("docs/results/first-weights-prompts.jsonl")
 
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="Model that ships with ediffi, or its folder.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
     protocol: Annotated[str, typer.Option(help="There is one: first-weights.")] = PROTOCOLS[0],
-    prompts: Annotated[Path, typer.Option(help="Fixed prompts, one JSON object a line.")] = PROMPTS,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(help="Fixed prompts, one JSON object a line. Default: the protocol's own."),
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="Where the grid was built.")] = None,
 ) -> None:
     """Draw a protocol's fixed prompts, measure them, write figures and sheets.
@@ -35,10 +37,11 @@ def evaluate(
     from ediffi.cascade import Cascade
     from ediffi.data.grid import Grid
     from ediffi.evaluate.first_weights import run
+    from ediffi.evaluate.prompts import FIRST_WEIGHTS
 
     cascade, grid = Cascade.from_pretrained(model), Grid.load(cache)
     with _bars() as report:
-        results = run(cascade, prompts, output, grid=grid, report=report)
+        results = run(cascade, prompts or FIRST_WEIGHTS, output, grid=grid, report=report)
     results["upscalers"].pop("by_picture")
     typer.echo(json.dumps(results, indent=2))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import typer
 
 from ediffi.cli.display import Clock, Preview, progress_bar
 from ediffi.errors import UserError
+from ediffi.files import make_folder
 
 if TYPE_CHECKING:
     from ediffi.cascade import Cascade
@@ -113,7 +115,10 @@ def generate(
     check_use(roles, cascade.roles)
     plan = cascade.plan(start_from=picture, **asked)
     _check_outputs(jobs, prompts is not None)
+    watch = Preview(_preview_path(jobs[0].path, prompts is not None)) if preview else None
     cascade.load([config.name for config, _ in plan])
+    if prompts is not None:
+        make_folder(jobs[0].path.parent)
     clock.mark("load")
     options = asked | {
         "start_from": picture,
@@ -121,7 +126,6 @@ def generate(
         "dtype": torch.bfloat16 if dtype is Precision.bf16 else torch.float32,
     }
     described = _describe(cascade, plan, start_from, roles, dtype)
-    watch = Preview(_preview_path(jobs[0].path, prompts is not None)) if preview else None
     _draw(cascade, jobs, options, described, clock, watch)
     typer.echo(clock.line(), err=True)
 
@@ -228,16 +232,12 @@ def _read_prompts(path: Path) -> list[str]:
 
 
 def _check_outputs(jobs: Sequence[Job], in_folder: bool) -> None:
-    """Make the folder of --prompts, and see that files can be written, before the work."""
+    """See before the work that the files can be written, or the folder of --prompts made."""
     from ediffi.output import check_writable
 
     folder = jobs[0].path.parent
-    if in_folder:
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot make the folder {folder}: {error.strerror}") from error
-    for path in (job.path for job in jobs):
+    paths = [job.path for job in jobs]
+    for path in [folder] if in_folder and not os.path.lexists(folder) else paths:
         check_writable(path)
 
 

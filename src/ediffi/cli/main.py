@@ -42,7 +42,9 @@ def main(args: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _fail(str(error))
     except UsageProblem as error:
-        return _fail(error.format_message())
+        # A group of commands called without one: typer has printed its help and says no more.
+        message = error.format_message()
+        return _fail(message) if message else 0
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     if code == 130:

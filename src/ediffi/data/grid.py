@@ -94,9 +94,9 @@ class Grid:
         path = pictogram_dir(cache_dir)
         try:
             meta = json.loads((path / "grid.json").read_text())
-        except FileNotFoundError:
+        except OSError as error:
             raise UserError(
-                f"no pictogram grid in {path}: run: ediffi data build pictogram"
+                f"no pictogram grid in {path} ({error.strerror}): run: ediffi data build pictogram"
             ) from None
         except ValueError as error:
             raise UserError(

@@ -6,7 +6,6 @@ or from a folder that holds the same .tgz files.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 import platformdirs
 
 from ediffi.errors import UserError
+from ediffi.files import file_sha256
 
 
 @dataclass(frozen=True)
@@ -136,15 +136,12 @@ PICTOGRAM: tuple[Package, ...] = (
 
 def pictogram_dir(cache: Path | None = None) -> Path:
     """Where the grid lives: `cache`, else $EDIFFI_CACHE/pictogram, else the user's cache folder."""
-    if cache is not None:
-        return Path(cache)
-    root = os.environ.get("EDIFFI_CACHE") or platformdirs.user_cache_dir("ediffi")
-    return Path(root) / "pictogram"
+    return cache_root() / "pictogram" if cache is None else Path(cache)
 
 
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def cache_root() -> Path:
+    """Where data and training runs are kept: $EDIFFI_CACHE, or the user's cache folder."""
+    return Path(os.environ.get("EDIFFI_CACHE") or platformdirs.user_cache_dir("ediffi"))
 
 
 def check(path: Path, package: Package) -> None:
@@ -184,7 +181,9 @@ def fetch(
 
 def _fetch_one(package: Package, path: Path, source: Path | None) -> None:
     """Copy or download to a temporary folder beside `path`, check, then rename into place."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as folder:
+    with tempfile.TemporaryDirectory(
+        dir=path.parent, prefix=".fetch-", ignore_cleanup_errors=True
+    ) as folder:
         part = Path(folder) / package.archive
         if source is not None:
             _copy(package, source, part)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from ediffi.data.grid import Cell, Grid
 from ediffi.data.rasterize import Pixels, render_svg
+from ediffi.files import make_folder, write_atomically
 
 SMALL = 96  # long side of the small sprite, which fills canvases up to about 96 px
 LARGE = 1024  # long side of the sprites kept on disk for drawings with slow filters
@@ -124,7 +124,10 @@ class SpriteStore:
         folder = self.grid.path / "large" / self.grid.fingerprint[:12] / cell.style
         path = folder / f"{cell.hexcode}.npy"
         if not path.exists():
-            _save(path, self._render_large(cell))
+            array = io.BytesIO()
+            np.save(array, self._render_large(cell))
+            make_folder(folder)
+            write_atomically(path, array.getvalue())
         pixels = np.load(path, mmap_mode="r")
         full_height, full_width = pixels.shape[:2]
         pad = 8
@@ -158,10 +161,3 @@ def _shrink(pixels: Pixels, side: int) -> Pixels:
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     image = _four_channels(pixels).resize(size, Image.Resampling.BOX)
     return np.frombuffer(image.tobytes(), np.uint8).reshape(size[1], size[0], 4)
-
-
-def _save(path: Path, pixels: Pixels) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.npy")
-    np.save(part, pixels)
-    part.rename(path)

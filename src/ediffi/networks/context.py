@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -123,8 +124,19 @@ class Conditioner(nn.Module):
             torch.cat(masks, dim=1),
             torch.stack([p.float() for p in pooled]).sum(dim=0),
             offsets,
-            prompt.regions,
+            self._shown(prompt),
         )
+
+    def _shown(self, prompt: Prompt) -> Regions | None:
+        """The painted phrases less those of roles that the network does not get to see."""
+        if prompt.regions is None:
+            return None
+        columns = {
+            role: phrases & prompt.keep[role][:, None, None]
+            for role, phrases in prompt.regions.columns.items()
+            if role in self.roles and role in prompt.tokens
+        }
+        return replace(prompt.regions, columns=columns)
 
     @staticmethod
     def _mask(states: Tensor) -> Tensor:

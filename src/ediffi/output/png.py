@@ -9,20 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ediffi.errors import UserError
+from ediffi.files import write_atomically
 
 READABLE, MACHINE = "parameters", "ediffi"  # names of the two text chunks
-
-
-def to_uint8(images: torch.Tensor) -> NDArray[np.uint8]:
-    """(B, 3, H, W) in [-1, 1] -> (B, H, W, 3) in [0, 255]."""
-    levels = ((images.float().clamp(-1, 1) + 1) * 127.5).round().byte()
-    return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
 
 
 def save_png(path: Path, image: NDArray[np.uint8], parameters: dict[str, Any]) -> None:
@@ -39,22 +33,7 @@ def save_png(path: Path, image: NDArray[np.uint8], parameters: dict[str, Any]) -
     text.add_itxt(MACHINE, json.dumps(parameters, ensure_ascii=False))
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG", pnginfo=text, compress_level=4)
-    write_file(path, buffer.getvalue())
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write under a temporary name in the same folder, then move into place."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomically(path, buffer.getvalue())
 
 
 def check_writable(path: Path) -> None:

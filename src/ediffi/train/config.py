@@ -12,8 +12,8 @@ from ediffi.diffusion import NoiseDistribution
 from ediffi.errors import UserError
 from ediffi.networks import PRESETS, STAGES, UNetConfig
 
-# may differ when a run is resumed (more images only move the cool-down); nothing else may
-RESUMABLE = {"num_images", "log_images", "sample_images", "checkpoint_images"}
+# may differ when a run is resumed (the first two only shape the learning rate); nothing else may
+RESUMABLE = {"num_images", "cooldown", "log_images", "sample_images", "checkpoint_images"}
 
 
 class Origin(BaseModel):
@@ -108,7 +108,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "noise": NoiseDistribution(mean=-0.5, std=1.4),
             "sigma_data": 0.575,
             "num_scenes": 16_384,
-            "cooldown": 0.35,
+            "cooldown": 0.62,
             "num_images": 200_000,
             "batch_size": 32,
             "learning_rate": 8e-4,
