@@ -96,7 +96,8 @@ class Composer(Renderer):
         cell = self.cells[int(rng.random() * len(self.cells))]
         cells = self._company(cell, rng)
         arrangement = rng.choice(layout.LAYOUTS[len(cells)])
-        boxes = layout.place(arrangement, [c.box[2] / c.box[3] for c in cells], rng)
+        aspects = [c.box[2] / c.box[3] for c in cells]
+        boxes = layout.place(arrangement, aspects, rng, self.config.jitter)
         background, ink = self._background(cells, rng)
         things = [self._thing(c, rng) for c in cells]
         flips = [_flips(c, self.config.mirrored, rng) for c in cells]

@@ -25,20 +25,27 @@ def _uniform(rng: Random, low: float, high: float) -> float:
     return low + (high - low) * rng.random()
 
 
-def place(layout: str, aspects: list[float], rng: Random) -> list[Box]:
-    """A box for every picture. aspects: width / height of each; boxes keep them exactly."""
+def place(layout: str, aspects: list[float], rng: Random, jitter: float = 1.0) -> list[Box]:
+    """A box for every picture. aspects: width / height of each; boxes keep them exactly.
+
+    jitter: how much of the layout's freedom in size and place is used; at 0 every picture of a
+    layout stands in the same place, with its long side at the upper third of the range.
+    """
     centres, (low, high), wander = _PLACES[layout]
+    usual = low + (high - low) * 2 / 3
     # Neighbours are of similar size, so that no arrangement looks like an accident.
     common = _uniform(rng, low, high)
     boxes = []
-    for (x, y), aspect in zip(centres, aspects, strict=True):
-        side = common if layout == "single" else common * _uniform(rng, 0.92, 1.0)
+    for (home_x, home_y), aspect in zip(centres, aspects, strict=True):
+        free = common if layout == "single" else common * _uniform(rng, 0.92, 1.0)
+        side = usual + jitter * (free - usual)
         width, height = (side, side / aspect) if aspect >= 1 else (side * aspect, side)
         if layout == "single":
             x, y = _single_centre(width, height, rng)
         else:
-            x += _uniform(rng, -wander, wander)
-            y += _uniform(rng, -wander, wander)
+            x = home_x + _uniform(rng, -wander, wander)
+            y = home_y + _uniform(rng, -wander, wander)
+        x, y = home_x + jitter * (x - home_x), home_y + jitter * (y - home_y)
         x, y = _inside(x, width), _inside(y, height)
         boxes.append((x - width / 2, y - height / 2, width, height))
     return boxes

@@ -12,7 +12,7 @@ from ediffi.data.captions import Span
 from ediffi.data.layout import Box
 from ediffi.data.palette import BACKGROUNDS, RGB
 
-DEFAULT_STYLES = ("noto", "twemoji", "fluent-emoji-flat")
+DEFAULT_STYLES = ("fluent-emoji-flat",)
 Crop = tuple[int, int, int, int]
 """x0, y0, width, height in pixels."""
 
@@ -22,6 +22,7 @@ class SceneConfig(BaseModel):
 
     concepts: hexcodes, None for all of the grid; mix: shares of scenes with 1, 2 and 3 pictures;
     mirrored: share of pictures that are, letters and the like never;
+    jitter: share of the freedom in place and size that is used, see `layout.place`;
     plain_share: of backgrounds with one colour; caption_background: of captions that mention the
     background; caption_colour: of things that get a colour adjective when one is true.
     split: "train" never shows a held-out cell, "held-out" shows nothing else.
@@ -34,6 +35,7 @@ class SceneConfig(BaseModel):
     styles: tuple[str, ...] = DEFAULT_STYLES
     mix: tuple[float, float, float] = (0.75, 0.25, 0.0)
     mirrored: float = Field(0.0, ge=0, le=1)
+    jitter: float = Field(1.0, ge=0, le=1)
     plain_share: float = Field(0.7, ge=0, le=1)
     caption_background: float = Field(0.85, ge=0, le=1)
     caption_colour: float = Field(0.2, ge=0, le=1)

@@ -97,19 +97,25 @@ def preset_config(preset: str, stage: str, *, t5_width: int = 384) -> TrainConfi
         preset=preset,
         network=network.model_copy(update={"roles": network.roles | {"t5": t5_width}}),
         # upscalers need no words, so they learn from every concept
-        scenes=SceneConfig(concepts=tuple(vocabulary()) if stage == "base" else None),
+        scenes=SceneConfig(concepts=tuple(vocabulary()), mix=(0.8, 0.2, 0.0), jitter=0.0)
+        if stage == "base"
+        else SceneConfig(styles=UPSCALER_STYLES),
         **{**recipe, **RECIPES[preset].get(stage, {})},
     )
 
+
+# flat and shaded drawings, all of them vectors
+UPSCALER_STYLES = ("noto", "twemoji", "fluent-emoji-flat")
 
 RECIPES: dict[str, dict[str, dict[str, object]]] = {
     "pictogram": {
         "base": {
             "noise": NoiseDistribution(mean=-0.5, std=1.4),
             "sigma_data": 0.575,
-            "num_scenes": 16_384,
-            "cooldown": 0.62,
+            "num_scenes": 8_192,
             "num_images": 200_000,
+            "cooldown": 0.6,
+            "warmup_images": 1_000,
             "batch_size": 32,
             "learning_rate": 8e-4,
         },
