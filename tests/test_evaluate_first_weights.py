@@ -28,6 +28,7 @@ from ediffi.networks import PRESETS, build_denoiser
 from ediffi.types import Tokens
 
 NUM = 8
+STYLES = ("noto", "emojione")
 
 
 class Letters:
@@ -49,7 +50,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
 @pytest.fixture(scope="module")
 def prompts(grid: Grid, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("prompts") / "prompts.jsonl"
-    write_prompts(path, first_weights_prompts(grid, NUM))
+    write_prompts(path, first_weights_prompts(grid, NUM, STYLES))
     return path
 
 
@@ -69,14 +70,13 @@ def tiny_cascade() -> Cascade:
         torch.manual_seed(0)
         return Stage(config, build_denoiser(config.network, config.sigma_data))
 
-    styles = ("noto", "emojione")
-    config = ModelConfig(name="tiny", stages=stages, encoders={}, styles=styles)
+    config = ModelConfig(name="tiny", stages=stages, encoders={}, styles=STYLES)
     return Cascade(config, random_stage, encoders={"t5": Letters()}, hash="0" * 64)
 
 
 def test_prompts_are_fixed_and_name_thing_and_background(grid: Grid, prompts: Path) -> None:
     rows = read_prompts(prompts)
-    assert rows == first_weights_prompts(grid, NUM)
+    assert rows == first_weights_prompts(grid, NUM, STYLES)
     assert [row.seed for row in rows] == list(range(NUM))
     for row in rows:
         assert f"{row.background} background" in row.prompt

@@ -39,7 +39,7 @@ class ResidualEDM(EDM):
     """EDM around the enlarged low-resolution picture: an upscaler draws only what that lacks.
 
     D(x) = up + EDM(x - up), up = enlarge(cond.low_res). sigma_data is then the residual's standard
-    deviation, so sampling can start from `up` plus little noise, and colours cannot drift.
+    deviation, so sampling can start from `up` plus little noise.
     """
 
     def forward(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:

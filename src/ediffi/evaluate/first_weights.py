@@ -21,7 +21,6 @@ import torch
 from PIL import Image
 
 from ediffi.cascade import Cascade
-from ediffi.data.composer import DEFAULT_STYLES
 from ediffi.data.grid import Grid
 from ediffi.data.sheet import contact_sheet
 from ediffi.errors import UserError
@@ -37,7 +36,7 @@ from ediffi.pixels import from_uint8
 
 COLOUR_THRESHOLD = 20.0
 """Delta E within which a dominant colour counts as obeyed. Chosen before there were weights, on
-real drawings in five styles and a wider vocabulary than the default one is now: there, 77 % were
+real drawings of a wider vocabulary than the default one is now: there, 77 % were
 that near to another style's drawing of the same concept, 21 % to one of another concept. Every
 record holds its own ceiling and null."""
 DTYPE = torch.bfloat16
@@ -67,7 +66,7 @@ def run(
     if len(rows) < 2:
         raise UserError(f"{prompts_file} has {len(rows)} prompts: the null needs at least two")
     grid = grid or Grid.load()
-    reference = Reference(grid, cascade.config.styles or DEFAULT_STYLES)
+    reference = Reference(grid)
     extractor = EfficientNetLite0()
     digest = hashlib.sha256(prompts_file.read_bytes()).hexdigest()
     folder = out_dir / f"pictures-{(cascade.hash or 'unsaved')[:12]}-{digest[:12]}"

@@ -39,20 +39,22 @@ class FixedPrompt(BaseModel):
     held_out: bool
 
 
-def first_weights_prompts(grid: Grid, num: int = 256) -> list[FixedPrompt]:
+def first_weights_prompts(
+    grid: Grid, num: int = 256, styles: Sequence[str] = DEFAULT_STYLES
+) -> list[FixedPrompt]:
     """Every concept of the vocabulary in turn, in styles and on backgrounds drawn by number."""
     rng = Random("first-weights")
     labels = {
         hexcode: label
         for hexcode, label in vocabulary().items()
-        if any((hexcode, style) in grid.cells for style in DEFAULT_STYLES)
+        if any((hexcode, style) in grid.cells for style in styles)
     }
     order: list[str] = []
     while len(order) < num:
         order += rng.sample(sorted(labels), len(labels))
     rows = []
     for number, hexcode in enumerate(order[:num]):
-        drawn = [style for style in DEFAULT_STYLES if (hexcode, style) in grid.cells]
+        drawn = [style for style in styles if (hexcode, style) in grid.cells]
         cell = grid.cells[hexcode, rng.choice(drawn)]
         background = rng.choice(visible_backgrounds(cell))
         caption, _ = write_caption(

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ediffi.data.composer import DEFAULT_STYLES, Composer, SceneConfig
+from ediffi.data.composer import Composer, SceneConfig
 from ediffi.data.grid import Grid
 from ediffi.evaluate.colours import Floats, dominant_colour
 from ediffi.evaluate.extractor import SIDE, EfficientNetLite0
@@ -18,11 +18,14 @@ from ediffi.evaluate.pictures import Picture
 from ediffi.evaluate.prompts import FixedPrompt, real_scene, visible_backgrounds
 from ediffi.pixels import from_uint8
 
+# the judge knows more drawings of a concept than a model may have been taught
+JUDGE_STYLES = ("noto", "twemoji", "fluent-emoji-flat", "fluent-emoji", "emojione")
+
 
 class Reference:
     """Real drawings of the grid, held-out ones too: a judge may know what no training sees."""
 
-    def __init__(self, grid: Grid, styles: Sequence[str] = DEFAULT_STYLES) -> None:
+    def __init__(self, grid: Grid, styles: Sequence[str] = JUDGE_STYLES) -> None:
         """styles: those to measure against, where the grid has them."""
         self.grid = grid
         self.styles = tuple(style for style in styles if style in grid.styles)
