@@ -114,10 +114,10 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "sigma_data": 0.575,
             "num_scenes": 8_192,
             "num_images": 200_000,
-            "cooldown": 0.6,
+            "cooldown": 1.0,
             "warmup_images": 1_000,
-            "batch_size": 32,
-            "learning_rate": 8e-4,
+            "batch_size": 16,
+            "learning_rate": 4e-4,
         },
         "upscaler": {
             "noise": NoiseDistribution(mean=-2.3, std=1.2),
@@ -128,6 +128,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "learning_rate": 1e-3,
             "max_augmentation": 0.2,
         },
+        "sr1024": {"num_scenes": 2_048},  # crops are slow to draw
     },
     "tiny": {
         "base": {
