@@ -176,13 +176,13 @@ def test_full_disk_keeps_the_last_checkpoint(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(
         UserError, match=r"No space left on device.*last good checkpoint is 0000000016"
     ):
         list(train(config(), tmp_path, composer, text))
     assert {p.name: p.read_bytes() for p in tmp_path.glob("[0-9]*")} == before
-    assert not list(tmp_path.glob(".*.tmp"))
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_folder_that_cannot_be_written(

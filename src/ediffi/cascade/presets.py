@@ -14,6 +14,6 @@ SAMPLING = {
         guidance_scale=3.0,
         threshold_percentile=1.0,  # with a cap of 1: plain clipping to [-1, 1]
     ),
-    "sr256": Sampling(num_steps=5, sigma_min=0.02, sigma_max=1.0, augmentation=0.1),
-    "sr1024": Sampling(num_steps=4, sigma_min=0.02, sigma_max=0.5, augmentation=0.05),
+    "sr256": Sampling(num_steps=5, sigma_min=0.004, sigma_max=0.1),
+    "sr1024": Sampling(num_steps=4, sigma_min=0.004, sigma_max=0.1),
 }

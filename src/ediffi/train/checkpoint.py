@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ediffi.errors import UserError
+from ediffi.files import file_sha256, replace_all
 
 KEEP = 2
 
@@ -34,13 +34,14 @@ def save_checkpoint(
     """
     path = run_dir / f"{images:010d}.safetensors"
     with writing(run_dir):
-        _atomically(path, lambda temporary: save_file(tensors, temporary))
-        meta = {**meta, "images": images, "sha256": _sha256(path)}
-        text = json.dumps(meta, indent=1)
-        _atomically(path.with_suffix(".json"), lambda temporary: temporary.write_text(text))
+        data = save(tensors)
+        meta = {**meta, "images": images, "sha256": hashlib.sha256(data).hexdigest()}
+        replace_all({path: data, path.with_suffix(".json"): json.dumps(meta, indent=1).encode()})
     for old in found(run_dir)[KEEP:]:
         old.unlink(missing_ok=True)
         old.with_suffix(".safetensors").unlink(missing_ok=True)
+    for part in run_dir.glob(".*.part"):  # of a process that was killed while it wrote
+        part.unlink(missing_ok=True)
     return path
 
 
@@ -50,7 +51,7 @@ def writing(run_dir: Path) -> Iterator[None]:
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
         yield
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, UserError) as error:
         kept = found(run_dir)
         raise UserError(
             f"cannot write to the run's folder {run_dir}: {error}. "
@@ -79,7 +80,7 @@ def load_checkpoint(
         tensors = path.with_suffix(".safetensors")
         try:
             meta = json.loads(path.read_text())
-            actual = _sha256(tensors)
+            actual = file_sha256(tensors)
             if actual != meta["sha256"]:
                 raise ValueError(f"sha256 is {actual}, {meta['sha256']} was written")
             return load_file(tensors), meta
@@ -90,19 +91,3 @@ def load_checkpoint(
             f"every checkpoint in {run_dir} is damaged: delete the folder to start again"
         )
     return None
-
-
-def _atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

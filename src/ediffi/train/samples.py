@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ediffi.cascade import Stage
 from ediffi.conditioning import make_prompt
+from ediffi.pixels import grid, to_uint8
 from ediffi.train.examples import Examples
 from ediffi.train.export import stage_config
 from ediffi.train.state import TrainState
@@ -43,13 +44,8 @@ def sample_grid(state: TrainState, examples: Examples, path: Path) -> None:
     if low_res is not None:
         rows = [F.interpolate(low_res, clean.shape[2:], mode="nearest"), images, clean]
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(_grid(rows).numpy()).save(path)
+    sheet = grid(
+        to_uint8(torch.cat(rows, dim=3)), columns=4, gap=0
+    )  # a row's pictures side by side
+    Image.fromarray(sheet).save(path)
     path.with_suffix(".txt").write_text("\n".join(captions) + "\n")
-
-
-def _grid(rows: list[Tensor], columns: int = 4) -> Tensor:
-    """(n, 3, H, W) pictures in [-1, 1], those of one index side by side -> (H', W', 3) uint8."""
-    cells = torch.cat(rows, dim=3)
-    cells = ((cells.clamp(-1, 1) + 1) * 127.5).round().byte()
-    lines = [torch.cat(list(cells[i : i + columns]), dim=2) for i in range(0, len(cells), columns)]
-    return torch.cat(lines, dim=1).permute(1, 2, 0)
