@@ -199,6 +199,9 @@ def test_start_from_20_000_pixels_wide(model_folder: Path, here: Path, capsys: C
 
 @pytest.mark.parametrize("steps", ["999,1,1", "1,999,1", "1,1,999"])
 def test_ctrl_c_in_every_stage(steps: str, model_folder: Path, here: Path, capsys: Capture) -> None:
+    # a shell starts background jobs, such as a test run, with SIGINT ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def interrupt() -> None:
         while not Path("fox.preview.png").exists():
             time.sleep(0.01)
