@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ediffi.cascade.config import Sampling
 
-# The base stops at sigma 0.03: the upscaler's noise augmentation covers the rest. Upscalers start
-# from the enlarged picture, so a few evaluations without guidance do.
+# The base stops at sigma 0.03, below which only grain is left. Upscalers start from the enlarged
+# picture, so a few evaluations without guidance do; more noise than 0.1 leaves a grain in the first
+# weights' pictures, and so does augmentation.
 SAMPLING = {
     "base": Sampling(
         num_steps=24,
