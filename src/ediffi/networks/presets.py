@@ -32,10 +32,17 @@ _TINY_UPSCALER = UNetConfig(
     embedding_width=16,
     head_width=8,
 )
+_PAPER_UPSCALER = UNetConfig(
+    levels=_levels((128, 2, 0), (256, 4, 0), (512, 8, 0), (512, 8, 1)),
+    roles=PAPER_ROLES,
+    scale=4,
+    context_width=1024,
+    embedding_width=512,
+)
 
-# (channels, blocks, transformer depth) from the widest grid to the coarsest; `paper` follows the
-# recalled appendix (ediffi-paper sheet, trust "memory"): 3 blocks and attention at 32, 16 and 8
-# in the base, cross-attention alone on the coarsest level of the upscalers.
+# (channels, blocks, transformer depth) from the widest grid to the coarsest; `paper` follows
+# eDiff-I's appendix A as far as it is remembered, not read: 3 blocks and attention at 32, 16 and 8 in
+# the base, cross-attention alone on the coarsest level of the upscalers.
 PRESETS: dict[str, dict[str, UNetConfig]] = {
     "tiny": {
         "base": UNetConfig(
@@ -69,20 +76,8 @@ PRESETS: dict[str, dict[str, UNetConfig]] = {
             context_width=1024,
             embedding_width=1024,
         ),
-        "sr256": UNetConfig(
-            levels=_levels((128, 2, 0), (256, 4, 0), (512, 8, 0), (512, 8, 1)),
-            roles=PAPER_ROLES,
-            scale=4,
-            context_width=1024,
-            embedding_width=512,
-        ),
-        "sr1024": UNetConfig(
-            levels=_levels((128, 2, 0), (256, 4, 0), (512, 8, 0), (512, 8, 1)),
-            roles=PAPER_ROLES,
-            scale=4,
-            context_width=1024,
-            embedding_width=512,
-        ),
+        "sr256": _PAPER_UPSCALER,
+        "sr1024": _PAPER_UPSCALER,
     },
 }
 STAGES = ("base", "sr256", "sr1024")
