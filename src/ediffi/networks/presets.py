@@ -41,8 +41,8 @@ _PAPER_UPSCALER = UNetConfig(
 )
 
 # (channels, blocks, transformer depth) from the widest grid to the coarsest; `paper` follows
-# eDiff-I's appendix A as far as it is remembered, not read: 3 blocks and attention at 32, 16 and 8 in
-# the base, cross-attention alone on the coarsest level of the upscalers.
+# eDiff-I's appendix A as far as it is remembered, not read: 3 blocks and attention at 32, 16 and 8
+# in the base, cross-attention alone on the coarsest level of the upscalers.
 PRESETS: dict[str, dict[str, UNetConfig]] = {
     "tiny": {
         "base": UNetConfig(
