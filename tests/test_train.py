@@ -50,6 +50,7 @@ def text(bert_folder: Path) -> CachedText:
 
 def config(stage: str = "base", **changes: Any) -> TrainConfig:
     small = {"num_images": 48, "num_scenes": 16, "checkpoint_images": 16, "sample_images": 32}
+    small["sketch_images"] = 8 if stage == "base" else 0
     start = preset_config("tiny", stage, t5_width=32)
     return TrainConfig.model_validate(
         start.model_dump() | {"scenes": SCENES, "log_images": 16, "batch_size": 4} | small | changes
@@ -125,6 +126,22 @@ def test_it_learns(composer: Composer, text: CachedText, tmp_path: Path) -> None
     settings = config(num_images=600, learning_rate=3e-3, cooldown=0.0, num_scenes=8)
     losses = [t.row["loss"] for t in train(settings, tmp_path, composer, text) if t.row]
     assert losses[-1] < 0.7 * losses[0]
+
+
+def test_the_sketch_learns_alone_and_first(
+    composer: Composer, text: CachedText, tmp_path: Path
+) -> None:
+    settings = config(num_images=16, log_images=8)
+    ticks = train(settings, tmp_path, composer, text)
+    state = next(ticks).state
+    before = {name: p.detach().clone() for name, p in state.parameters.items()}
+    rows = [next(ticks).row for _ in range(2)]
+    changed = {n for n, p in state.parameters.items() if not torch.equal(p, before[n])}
+    assert changed and all(name.startswith(("sketch.", "conditioner.")) for name in changed)
+    rows += [tick.row for tick in ticks]
+    alone, together = (row for row in rows if row)
+    assert alone["loss"] is None and alone["sketch_loss"] > 0 and together["loss"] > 0
+    assert any(not torch.equal(state.parameters[n], before[n]) for n in before if n not in changed)
 
 
 def test_interrupt_finishes_the_step_and_saves(

@@ -61,6 +61,7 @@ def _time_stage(config: Any, composer: Any, text: Any, steps: int) -> dict[str, 
     from ediffi.train.state import TrainState
 
     examples, state = Examples(config, composer, text), TrainState(config)
+    state.images = config.sketch_images  # from here on a step trains all of the network
     state.step(examples.batch(0))
     seconds = []
     for _ in range(steps):

@@ -189,8 +189,13 @@ def _with_progress(ticks: Any, num_images: int) -> Any:
 
 
 def _line(row: dict[str, Any]) -> str:
-    bands = " ".join("-" if v is None else f"{v:.3f}" for v in row["loss_by_band"])
+    loss, sketch, *bands = (
+        "-" if v is None else f"{v:.3f}"
+        for v in (row["loss"], row["sketch_loss"], *row["loss_by_band"])
+    )
+    share = "" if row["share_of_machine"] is None else f"  {row['share_of_machine']:.0%} of machine"
     return (
-        f"{row['images']:>9,} images  loss {row['loss']:.4f}  by sigma, low to high: {bands}  "
-        f"{row['images_per_second']:.1f} images/s  {row['share_of_machine']:.0%} of the machine"
+        f"{row['images']:>9,} images  loss {loss}  by sigma, low to high: {' '.join(bands)}  "
+        f"sketch {sketch}  "
+        f"{row['images_per_second']:.1f} images/s{share}"
     )

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from ediffi.diffusion import EDM, ResidualEDM
 from ediffi.networks.presets import PRESETS, RESOLUTIONS, STAGES
+from ediffi.networks.sketch import sketch_loss
 from ediffi.networks.unet import Level, UNet, UNetConfig
 
-__all__ = ["PRESETS", "RESOLUTIONS", "STAGES", "Level", "UNet", "UNetConfig", "build_denoiser"]
+__all__ = [
+    "PRESETS",
+    "RESOLUTIONS",
+    "STAGES",
+    "Level",
+    "UNet",
+    "UNetConfig",
+    "build_denoiser",
+    "sketch_loss",
+]
 
 
 def build_denoiser(config: UNetConfig, sigma_data: float) -> EDM:

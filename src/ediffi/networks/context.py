@@ -31,6 +31,7 @@ class Context:
         self.states, self.mask, self.pooled = states, mask, pooled
         self.offsets, self.regions = offsets, regions
         self.strength: Tensor | None = None  # (B,), log(1 + sigma), set by the network
+        self.sketch: tuple[Tensor, Tensor] | None = None  # see `Sketch`, set by the network
         self._memo: dict[Any, Any] = {}
 
     def once(self, key: Any, fn: Callable[[Tensor], Any]) -> Any:

@@ -14,8 +14,10 @@ def _levels(*shapes: tuple[int, int, int]) -> tuple[Level, ...]:
     return tuple(Level(channels=c, num_blocks=n, depth=d) for c, n, d in shapes)
 
 
+# The widest level must carry more than the 3 * 4 * 4 numbers of a folded cell: at low sigma the
+# network's target is the noise itself, and what the channels cannot hold stays as grain.
 _PICTOGRAM_UPSCALER = UNetConfig(
-    levels=_levels((32, 1, 0), (64, 2, 0), (160, 1, 1)),
+    levels=_levels((64, 1, 0), (96, 1, 0), (128, 1, 1)),
     roles=PICTOGRAM_ROLES,
     patch=4,
     scale=4,
@@ -52,6 +54,8 @@ PRESETS: dict[str, dict[str, UNetConfig]] = {
             context_width=16,
             embedding_width=16,
             head_width=8,
+            grid=4,
+            sketch_depth=1,
         ),
         "sr256": _TINY_UPSCALER,
         "sr1024": _TINY_UPSCALER,
@@ -64,6 +68,7 @@ PRESETS: dict[str, dict[str, UNetConfig]] = {
             context_width=256,
             embedding_width=256,
             grid=8,
+            sketch_depth=3,
         ),
         "sr256": _PICTOGRAM_UPSCALER,
         "sr1024": _PICTOGRAM_UPSCALER,

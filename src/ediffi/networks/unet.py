@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ediffi.networks.attention import TransformerBlock, zero_init
 from ediffi.networks.blocks import NoiseEmbedding, ResBlock
 from ediffi.networks.context import Conditioner, Context
+from ediffi.networks.sketch import Sketch
 from ediffi.types import StageInput
 
 
@@ -49,6 +50,7 @@ class UNetConfig(BaseModel):
     embedding_width: int
     head_width: int = 64
     grid: int | None = None  # side of the coarsest grid with a learned position, if any
+    sketch_depth: int = 0  # transformer blocks of the sketch, see `Sketch`; needs a grid
 
     @property
     def stride(self) -> int:
@@ -93,6 +95,18 @@ class UNet(nn.Module):
         self.conditioner = Conditioner(
             config.roles, context_width=config.context_width, embedding_width=width
         )
+        self.sketch = None
+        if config.sketch_depth:
+            self.sketch = Sketch(
+                levels[-1].channels,
+                enter=levels[0].channels,
+                depth=config.sketch_depth,
+                grid=config.grid or 8,
+                factor=2 ** (len(levels) - 1),
+                embedding_width=width,
+                context_width=config.context_width,
+                head_width=config.head_width,
+            )
         low_res = 0 if config.scale == 1 else 3 * max(1, config.patch // config.scale) ** 2
         self.enter = nn.Conv2d(pixels + low_res, levels[0].channels, 3, padding=1)
 
@@ -131,10 +145,12 @@ class UNet(nn.Module):
             raise ValueError(
                 f"sides must be multiples of {self.config.stride}, got {x.shape[3]}x{x.shape[2]}"
             )
-        context = self._context(cond)
+        context = self.context(cond)
         context.strength = torch.log1p(torch.exp(4 * c_noise))  # log(1 + sigma)
         embedding = F.silu(self._embedding(c_noise, context, cond))
         h = self.enter(self._fold(x, cond))
+        if self.sketch is not None:
+            h = h + self.sketch.at_entrance(context, h.shape[2:])
         skips = []
         for i, stacks in enumerate(self.down):
             if i:
@@ -147,6 +163,8 @@ class UNet(nn.Module):
             if position.shape[2:] != h.shape[2:]:
                 position = F.interpolate(position, h.shape[2:], mode="bilinear")
             h = h + position.to(h)
+        if self.sketch is not None:
+            h = h + self.sketch.at_bottom(context, h.shape[2:])
         if self.middle is not None:
             h = self.middle(h, embedding, context)
         for i, stacks in enumerate(self.up):
@@ -156,13 +174,14 @@ class UNet(nn.Module):
                 h = F.interpolate(self.grow[i](h), scale_factor=2, mode="nearest")
         return F.pixel_shuffle(self.leave(h), self.config.patch)
 
-    def _context(self, cond: StageInput) -> Context:
-        """The projected prompt: computed once per input when no gradient is asked for."""
-        if torch.is_grad_enabled():
-            return self.conditioner(cond.prompt)
-        key = (self, torch.is_autocast_enabled("cpu"))
+    def context(self, cond: StageInput) -> Context:
+        """The prompt as this network reads it, sketch included: computed once per input."""
+        key = (self, torch.is_autocast_enabled("cpu"), torch.is_grad_enabled())
         if key not in cond.memo:
-            cond.memo[key] = self.conditioner(cond.prompt)
+            context: Context = self.conditioner(cond.prompt)
+            if self.sketch is not None:
+                context.sketch = self.sketch(context)
+            cond.memo[key] = context
         return cond.memo[key]
 
     def _embedding(self, c_noise: Tensor, context: Context, cond: StageInput) -> Tensor:

@@ -36,6 +36,7 @@ class TrainConfig(BaseModel):
     num_scenes: scenes that the run goes round and round; each is composed and its caption encoded
     once. The learning rate rises over `warmup_images`, stays, and falls to zero over the last
     `cooldown` share of `num_images`. ema_images: half-life of the weight average, in images.
+    sketch_images: for so many images at the start only the network's sketch learns, which is quick.
     dropout: how often each role is replaced by its null token, independently.
     origin: of the weights the run starts from, None for fresh ones. data: see `fingerprint`.
     """
@@ -52,6 +53,7 @@ class TrainConfig(BaseModel):
     num_images: int = Field(gt=0)
     batch_size: int = Field(gt=0)
     learning_rate: float = Field(gt=0)
+    sketch_images: int = 0
     warmup_images: int = 5_000
     cooldown: float = Field(0.25, ge=0, le=1)
     ema_images: int = 10_000
@@ -97,7 +99,7 @@ def preset_config(preset: str, stage: str, *, t5_width: int = 384) -> TrainConfi
         preset=preset,
         network=network.model_copy(update={"roles": network.roles | {"t5": t5_width}}),
         # upscalers need no words, so they learn from every concept
-        scenes=SceneConfig(concepts=tuple(vocabulary()), mix=(0.8, 0.2, 0.0), jitter=0.0)
+        scenes=SceneConfig(concepts=tuple(vocabulary()), mix=(0.75, 0.25, 0.0), jitter=0.0)
         if stage == "base"
         else SceneConfig(styles=UPSCALER_STYLES),
         **{**recipe, **RECIPES[preset].get(stage, {})},
@@ -110,23 +112,26 @@ UPSCALER_STYLES = ("noto", "twemoji", "fluent-emoji-flat")
 RECIPES: dict[str, dict[str, dict[str, object]]] = {
     "pictogram": {
         "base": {
-            "noise": NoiseDistribution(mean=-0.5, std=1.4),
+            "noise": NoiseDistribution(mean=0.0, std=1.5),
             "sigma_data": 0.575,
-            "num_scenes": 8_192,
-            "num_images": 200_000,
-            "cooldown": 1.0,
-            "warmup_images": 1_000,
+            "num_scenes": 16_384,
+            "num_images": 160_000,
+            "cooldown": 0.6,
+            "sketch_images": 40_000,
+            "warmup_images": 2_000,
             "batch_size": 16,
-            "learning_rate": 4e-4,
+            "learning_rate": 6e-4,
         },
         "upscaler": {
-            "noise": NoiseDistribution(mean=-2.3, std=1.2),
+            "noise": NoiseDistribution(mean=-1.9, std=1.1),
             "sigma_data": 0.155,
             "num_scenes": 8_192,
             "num_images": 54_000,
-            "batch_size": 8,
-            "learning_rate": 1e-3,
-            "max_augmentation": 0.2,
+            "cooldown": 0.6,
+            "warmup_images": 1_000,
+            "batch_size": 4,
+            "learning_rate": 7e-4,
+            "max_augmentation": 0.1,
         },
         "sr1024": {"num_scenes": 2_048},  # crops are slow to draw
     },
@@ -139,6 +144,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "batch_size": 8,
             "learning_rate": 1e-3,
             "warmup_images": 32,
+            "sketch_images": 64,
         },
         "upscaler": {
             "noise": NoiseDistribution(mean=-2.3, std=1.2),

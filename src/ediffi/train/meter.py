@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ediffi.train.examples import Batch
-from ediffi.train.state import TrainState
+from ediffi.train.state import Losses, TrainState
 
 NUM_BANDS = 5
 
@@ -54,25 +54,36 @@ class Meter:
         self.images, self.seconds = 0, 0.0
         self.losses = torch.zeros(NUM_BANDS, dtype=torch.float64)
         self.counts = torch.zeros(NUM_BANDS, dtype=torch.float64)
+        self.sketch: list[float] = []
 
-    def add(self, uniforms: Tensor, losses: Tensor, seconds: float) -> None:
-        """Count a step: where the sigmas lay, (B,) in (0, 1), and the losses, (B,)."""
-        band = (uniforms * NUM_BANDS).long().clamp_max(NUM_BANDS - 1)
-        self.losses.index_add_(0, band, losses.double())
-        self.counts.index_add_(0, band, torch.ones_like(losses, dtype=torch.float64))
-        self.images += len(losses)
+    def add(self, uniforms: Tensor, losses: Losses, seconds: float) -> None:
+        """Count a step: where the sigmas lay, (B,) in (0, 1), and the losses."""
+        if losses.denoise is not None:
+            band = (uniforms * NUM_BANDS).long().clamp_max(NUM_BANDS - 1)
+            self.losses.index_add_(0, band, losses.denoise.double())
+            self.counts.index_add_(0, band, torch.ones_like(uniforms, dtype=torch.float64))
+        if losses.sketch is not None:
+            self.sketch += losses.sketch.tolist()
+        self.images += len(uniforms)
         self.seconds += seconds
 
     def read(self) -> dict[str, Any]:
         """Averages since the last reading, for the log; bands from low sigma to high, None where
-        no sigma fell."""
+        no sigma fell, and no loss and share while only the sketch learns."""
         per_second = self.images / max(self.seconds, 1e-9)
         bands = zip(self.losses.tolist(), self.counts.tolist(), strict=True)
         row: dict[str, Any] = {
-            "loss": round(float(self.losses.sum() / self.counts.sum()), 5),
-            "loss_by_band": [round(loss / count, 5) if count else None for loss, count in bands],
+            "loss": _mean(float(self.losses.sum()), float(self.counts.sum())),
+            "loss_by_band": [_mean(loss, count) for loss, count in bands],
+            "sketch_loss": _mean(sum(self.sketch), len(self.sketch)),
             "images_per_second": round(per_second, 2),
-            "share_of_machine": round(3 * self.flops_per_image * per_second / self.rate, 3),
+            "share_of_machine": round(3 * self.flops_per_image * per_second / self.rate, 3)
+            if self.counts.any()
+            else None,  # the FLOPs are those of the whole network
         }
         self._clear()
         return row
+
+
+def _mean(total: float, count: float) -> float | None:
+    return round(total / count, 5) if count else None

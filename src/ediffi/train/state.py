@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from ediffi.diffusion import EDM, edm_loss, noised
 from ediffi.errors import UserError
-from ediffi.networks import build_denoiser
+from ediffi.networks import build_denoiser, sketch_loss
 from ediffi.train.config import TrainConfig
 from ediffi.train.examples import Batch
+
+
+class Losses(NamedTuple):
+    """Of each picture, (B,): the denoiser's, weighted so that 1.0 is a useless network, and the
+    sketch's, 1.0 for an empty one; None where nothing was drawn."""
+
+    denoise: Tensor | None
+    sketch: Tensor | None
 
 
 class TrainState:
@@ -34,8 +44,8 @@ class TrainState:
             fused=True,
         )
 
-    def step(self, batch: Batch) -> Tensor:
-        """One update. Returns the weighted loss of each picture, (B,); 1.0 is a useless network.
+    def step(self, batch: Batch) -> Losses:
+        """One update: of the sketch alone for the first `sketch_images`, then of everything.
 
         Raises:
             FloatingPointError: the loss or its gradient is not finite; weights are untouched.
@@ -43,11 +53,8 @@ class TrainState:
         config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate_at(self.images)
-        with torch.autocast("cpu", torch.bfloat16):
-            x = noised(batch.clean, batch.noise, batch.sigma)
-            denoised = self.denoiser(x, batch.sigma, batch.cond)
-        losses = edm_loss(denoised, batch.clean, batch.sigma, config.sigma_data)
-        losses.mean().backward()
+        losses = self._losses(batch)
+        sum(loss.mean() for loss in losses if loss is not None).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), config.clip_norm)
         if not torch.isfinite(norm):
             self.optimizer.zero_grad()
@@ -56,7 +63,20 @@ class TrainState:
         self.optimizer.zero_grad()
         self.images += len(batch.clean)
         self._update_average(len(batch.clean))
-        return losses.detach()
+        return Losses(*(loss if loss is None else loss.detach() for loss in losses))
+
+    def _losses(self, batch: Batch) -> Losses:
+        config, network = self.config, self.denoiser.network
+        denoise = sketch = None
+        with torch.autocast("cpu", torch.bfloat16):
+            drawn = network.context(batch.cond).sketch
+            if self.images >= config.sketch_images or drawn is None:
+                x = noised(batch.clean, batch.noise, batch.sigma)
+                denoised = self.denoiser(x, batch.sigma, batch.cond)
+                denoise = edm_loss(denoised, batch.clean, batch.sigma, config.sigma_data)
+        if drawn is not None:
+            sketch = sketch_loss(drawn[1], batch.clean, config.sigma_data)
+        return Losses(denoise, sketch)
 
     @torch.no_grad()
     def _update_average(self, images: int) -> None:
