@@ -99,7 +99,7 @@ def preset_config(preset: str, stage: str, *, t5_width: int = 384) -> TrainConfi
         preset=preset,
         network=network.model_copy(update={"roles": network.roles | {"t5": t5_width}}),
         # upscalers need no words, so they learn from every concept
-        scenes=SceneConfig(concepts=tuple(vocabulary()), mix=(0.75, 0.25, 0.0), jitter=0.0)
+        scenes=SceneConfig(concepts=tuple(vocabulary()), mix=(0.6, 0.4, 0.0), jitter=0.0)
         if stage == "base"
         else SceneConfig(styles=UPSCALER_STYLES),
         **{**recipe, **RECIPES[preset].get(stage, {})},
@@ -114,10 +114,10 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
         "base": {
             "noise": NoiseDistribution(mean=0.0, std=1.5),
             "sigma_data": 0.575,
-            "num_scenes": 16_384,
+            "num_scenes": 24_576,
             "num_images": 160_000,
-            "cooldown": 0.6,
-            "sketch_images": 40_000,
+            "cooldown": 0.5,
+            "sketch_images": 60_000,
             "warmup_images": 2_000,
             "batch_size": 16,
             "learning_rate": 6e-4,

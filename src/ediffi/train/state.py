@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from ediffi.diffusion import EDM, edm_loss, noised
 from ediffi.errors import UserError
-from ediffi.networks import build_denoiser, sketch_loss
+from ediffi.networks import UNet, build_denoiser, sketch_loss
 from ediffi.train.config import TrainConfig
 from ediffi.train.examples import Batch
 
@@ -54,7 +54,7 @@ class TrainState:
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate_at(self.images)
         losses = self._losses(batch)
-        sum(loss.mean() for loss in losses if loss is not None).backward()
+        torch.stack([loss.mean() for loss in losses if loss is not None]).sum().backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), config.clip_norm)
         if not torch.isfinite(norm):
             self.optimizer.zero_grad()
@@ -66,7 +66,7 @@ class TrainState:
         return Losses(*(loss if loss is None else loss.detach() for loss in losses))
 
     def _losses(self, batch: Batch) -> Losses:
-        config, network = self.config, self.denoiser.network
+        config, network = self.config, cast(UNet, self.denoiser.network)
         denoise = sketch = None
         with torch.autocast("cpu", torch.bfloat16):
             drawn = network.context(batch.cond).sketch
