@@ -100,19 +100,30 @@ def compose(
     every_concept: Annotated[
         bool, typer.Option("--all", help="All concepts, not only the default vocabulary.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Scenes of the full form: scenery, counts, relations.")
+    ] = False,
+    masks: Annotated[
+        bool, typer.Option("--masks", help="Beside each picture, what the caption's phrases name.")
+    ] = False,
     cache: Annotated[Path | None, typer.Option(help="Where the grid was built.")] = None,
 ) -> None:
     """Write a contact sheet of training scenes with their captions. Examples:
 
     ediffi data compose --seed 0 --num-images 32 -o sheet.png
 
+    ediffi data compose --full --masks --style noto --num-images 64 -o sheet.webp
+
     ediffi data compose --all --style emojione-monotone --size 96
     """
+    import numpy as np
+
     from ediffi.data.composer import DEFAULT_STYLES, Composer, SceneConfig, vocabulary
     from ediffi.data.grid import Grid
-    from ediffi.data.sheet import contact_sheet
+    from ediffi.data.sheet import contact_sheet, overlay
 
-    config = SceneConfig(
+    make = SceneConfig.full if full else SceneConfig
+    config = make(
         seed=seed,
         concepts=None if every_concept else tuple(vocabulary()),
         styles=tuple(style) if style else DEFAULT_STYLES,
@@ -120,7 +131,14 @@ def compose(
     composer = Composer(Grid.load(cache), config)
     scenes = [composer.scene(index) for index in range(num_images)]
     images = [composer.render(scene, size) for scene in scenes]
-    sheet = contact_sheet(images, [scene.caption for scene in scenes])
+    if masks:
+        tinted = (overlay(i, composer.masks(s, size)) for i, s in zip(images, scenes, strict=True))
+        images = [np.hstack(pair) for pair in zip(images, tinted, strict=True)]
+    sheet = contact_sheet(
+        images,
+        [scene.caption for scene in scenes],
+        spans=[scene.spans for scene in scenes] if masks else None,
+    )
     try:
         sheet.save(output)
     except (OSError, ValueError) as error:

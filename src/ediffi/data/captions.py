@@ -9,27 +9,59 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Literal
 
 MIN_WORDS, MAX_WORDS = 5, 25
 
 
+SpanKind = Literal["thing", "stuff", "background", "colour", "count", "size"]
+
+
 @dataclass(frozen=True)
 class Span:
-    """caption[start:end] names a thing (item: its index) or the background (item: -1)."""
+    """caption[start:end] names something of the picture.
+
+    kind: a thing, stuff (a region of the background), the background as a whole, or an attribute
+    of one of these; attributes lie inside the phrase that they belong to, or stand by themselves
+    ("the fox is red"). parts: which of `Renderer.masks` it names, together; empty for the
+    background of a plain scene, which is all that no thing covers.
+    """
 
     start: int
     end: int
-    kind: str
-    item: int
+    kind: SpanKind
+    parts: tuple[int, ...]
+
+    @property
+    def item(self) -> int:
+        """The first of the parts, -1 if there are none."""
+        return self.parts[0] if self.parts else -1
+
+
+Mark = tuple[SpanKind, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A piece of a caption. kind: "" for glue, else as in `Span`."""
+    """A piece of a caption. marks: the (kind, parts) of all spans that it lies in."""
 
     text: str
-    kind: str = ""
-    item: int = -1
+    marks: tuple[Mark, ...] = ()
+
+
+def join_segments(segments: Sequence[Segment]) -> tuple[str, tuple[Span, ...]]:
+    """The caption, and a span for every run of segments with the same mark, in reading order."""
+    spans: list[Span] = []
+    open_marks: dict[Mark, int] = {}
+    at = 0
+    for segment in (*segments, Segment("")):
+        for mark in [m for m in open_marks if m not in segment.marks]:
+            spans.append(Span(open_marks.pop(mark), at, *mark))
+        for mark in segment.marks:
+            open_marks.setdefault(mark, at)
+        at += len(segment.text)
+    spans.sort(key=lambda span: (span.start, -span.end))
+    return "".join(segment.text for segment in segments), tuple(spans)
 
 
 @dataclass(frozen=True)
@@ -106,7 +138,7 @@ def thing_segments(thing: Thing, item: int) -> list[Segment]:
     words = f"{thing.colour} {thing.label}" if thing.colour else thing.label
     full = article(words)
     glue = full.removesuffix(words)
-    return [*([Segment(glue)] if glue else []), Segment(words, "thing", item)]
+    return [*([Segment(glue)] if glue else []), Segment(words, (("thing", (item,)),))]
 
 
 PAIR_BESIDE: tuple[tuple[Piece, ...], ...] = (
@@ -217,19 +249,24 @@ def _arrange(things: Sequence[Thing], layout: str, rng: Random) -> list[Segment]
     return segments
 
 
-def _expand(
-    template: str, things: list[Segment], noun: tuple[str, str], style: str, rng: Random
+def expand(
+    template: str,
+    things: Sequence[Segment],
+    noun: Sequence[Segment],
+    style: str,
+    rng: Random,
+    stands: Sequence[str] = STANDS,
 ) -> list[Segment]:
+    """A template's letters filled in. noun: the background with its article."""
     names, behind = STYLES[style]
-    words = Segment(noun[1], "background")
     segments: list[Segment] = []
     for ch in _tokens(template):
         if ch == "T":
             segments += things
         elif ch == "B":
-            segments += [Segment(rng.choice(STANDS) + noun[0]), words]
+            segments += [Segment(rng.choice(stands)), *noun]
         elif ch == "G":
-            segments += [Segment(noun[0]), words]
+            segments += noun
         elif ch == "S":
             name = rng.choice(names)
             segments.append(Segment(f"{indefinite(name)} {name}"))
@@ -267,14 +304,10 @@ def write_caption(
     for _ in range(8):
         mention = rng.random() < background_share
         template = rng.choice(WITH_BACKGROUND if mention else WITHOUT_BACKGROUND)
-        noun = background_noun(background[0], background[1], rng)
-        segments = _expand(template, _arrange(things, layout, rng), noun, style, rng)
-        caption = "".join(segment.text for segment in segments)
+        glue, words = background_noun(background[0], background[1], rng)
+        noun = [Segment(glue), Segment(words, (("background", ()),))]
+        segments = expand(template, _arrange(things, layout, rng), noun, style, rng)
+        caption, spans = join_segments(segments)
         if MIN_WORDS <= len(caption.split()) <= MAX_WORDS:
             break
-    spans, at = [], 0
-    for segment in segments:
-        if segment.kind:
-            spans.append(Span(at, at + len(segment.text), segment.kind, segment.item))
-        at += len(segment.text)
-    return caption, tuple(spans)
+    return caption, spans

@@ -1,7 +1,8 @@
-"""Scenes from the grid: one to three pictures of one style on a background, with a caption.
+"""Scenes from the grid: one to four pictures of one style on a background, with captions.
 
-A scene is a pure function of (seed, index). It has no size: the same scene is rendered at 64, 256
-or 1024 px, whole or only a crop, and its masks are exact because every picture has an alpha.
+Plain scenes are made here, those of the full form in `illustrate`. A scene is a pure function of
+(seed, index). It has no size: the same scene is rendered at 64, 256 or 1024 px, whole or only a
+crop, and its masks are exact because every picture has an alpha.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from random import Random
 from ediffi.data import layout
 from ediffi.data.captions import COLOUR_WORDS, Thing, write_caption
 from ediffi.data.grid import MONOCHROME, Cell, Grid
-from ediffi.data.palette import BACKGROUNDS, MIN_INK_CONTRAST, RGB, ink_for
+from ediffi.data.illustrate import Illustrator
+from ediffi.data.palette import BACKGROUNDS, MIN_INK_CONTRAST, RGB, ink_for, similar
+from ediffi.data.recolour import Recolours
 from ediffi.data.render import Renderer
 from ediffi.data.scene import (
     DEFAULT_STYLES,
@@ -70,6 +73,11 @@ class Composer(Renderer):
                 f"{', '.join(self.config.styles)}. Allow more concepts or styles."
             )
 
+        if self.config.is_full:
+            self._illustrator = Illustrator(
+                self.by_style, self.words, Recolours(self.sprites), self.config, _flips
+            )
+
     def _eligible(self) -> dict[str, list[Cell]]:
         config = self.config
         unknown = [s for s in config.styles if s not in self.grid.styles]
@@ -92,6 +100,8 @@ class Composer(Renderer):
 
     def scene(self, index: int) -> Scene:
         """The scene with this number."""
+        if self.config.is_full:
+            return self._illustrator.scene(index)
         rng = Random(f"{self.config.seed}:{index}")
         cell = self.cells[int(rng.random() * len(self.cells))]
         cells = self._company(cell, rng)
@@ -192,9 +202,4 @@ def _flips(cell: Cell, share: float, rng: Random) -> bool:
 
 def _hides(cells: Sequence[Cell], background: Background) -> bool:
     """True when a picture's mean colour is so near a background colour that it would drown."""
-    for cell in cells:
-        for rgb in background.rgbs:
-            red, green, blue = (a - b for a, b in zip(cell.mean, rgb, strict=True))
-            if 2 * red * red + 4 * green * green + 3 * blue * blue < 9 * 45**2:
-                return True
-    return False
+    return any(similar(cell.mean, rgb) for cell in cells for rgb in background.rgbs)

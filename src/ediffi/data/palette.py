@@ -50,6 +50,12 @@ def ink_for(*backgrounds: RGB) -> tuple[RGB, float]:
     return best, worst[best]
 
 
+def similar(a: RGB, b: RGB) -> bool:
+    """Whether one colour can hardly be seen on the other."""
+    red, green, blue = (x - y for x, y in zip(a, b, strict=True))
+    return 2 * red * red + 4 * green * green + 3 * blue * blue < 9 * 45**2
+
+
 def _unit(rgb: RGB) -> tuple[float, float, float]:
     return rgb[0] / 255, rgb[1] / 255, rgb[2] / 255
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ediffi.data.backdrops import draw_background, region_masks
 from ediffi.data.grid import Grid
+from ediffi.data.layout import Box
 from ediffi.data.palette import RGB
-from ediffi.data.scene import Background, Crop, Item, Scene
+from ediffi.data.recolour import turn_hue
+from ediffi.data.scene import Crop, Item, Scene
 from ediffi.data.sprites import SpriteStore
+
+SHADOW = 0.42  # how dark the middle of a soft shadow is
 
 Layer = tuple[tuple[slice, slice], NDArray[np.uint8]]
 """(rows, columns) of the window that an item touches, and its premultiplied RGBA there."""
@@ -29,6 +34,8 @@ class Renderer:
         window = crop or (0, 0, size, size)
         out = draw_background(scene.background, size, window)
         for item in scene.items:
+            if item.shadow:
+                cast_shadow(out, item.box, size, window)
             layer = self._layer(item, size, window)
             if layer is not None:
                 (rows, columns), pixels = layer
@@ -39,15 +46,22 @@ class Renderer:
         return out
 
     def masks(self, scene: Scene, size: int, crop: Crop | None = None) -> NDArray[np.float32]:
-        """What each item covers in the final picture: (items, height, width) in [0, 1]."""
+        """What each part covers in the final picture: (parts, height, width) in [0, 1].
+
+        First the items, then the background's regions, as in `Scene.parts`; where there are
+        regions, all masks add up to 1. Soft shadows lie on what they darken and hide nothing.
+        """
         window = crop or (0, 0, size, size)
-        masks = np.zeros((len(scene.items), window[3], window[2]), np.float32)
+        count, regions = len(scene.items), scene.background.regions
+        masks = np.zeros((count + len(regions), window[3], window[2]), np.float32)
+        if regions:
+            masks[count:] = region_masks(scene.background, size, window)
         for number, item in enumerate(scene.items):
             layer = self._layer(item, size, window)
             if layer is not None:
                 (rows, columns), pixels = layer
                 alpha = pixels[..., 3] / np.float32(255)
-                masks[:number, rows, columns] *= 1 - alpha
+                masks[:, rows, columns] *= 1 - alpha
                 masks[number, rows, columns] = alpha
         return masks
 
@@ -67,9 +81,38 @@ class Renderer:
         pixels = self.sprites.cut(cell, (u0, v0, u1, v1), x1 - x0, y1 - y0)
         if item.flip:
             pixels = pixels[:, ::-1]
+        if item.hue:
+            pixels = turn_hue(pixels, item.hue)
         if item.ink is not None:
             pixels = _inked(pixels, item.ink)
         return (slice(y0 - wy, y1 - wy), slice(x0 - wx, x1 - wx)), pixels
+
+
+def cast_shadow(out: NDArray[np.uint8], box: Box, size: int, window: Crop) -> None:
+    """Darken `out` softly where something stands: a level ellipse under the box, fading outwards.
+
+    A function of the point alone, so that a crop is that part of the whole.
+    """
+    x0, y0, width, height = window
+    left, top, across, up = box
+    half = across * 0.5
+    flat = min(0.16 * half, 0.3 * up)
+    middle_x, middle_y = left + half, top + up - 0.35 * flat
+    columns = _pixels(middle_x, half, size, x0, width)
+    rows = _pixels(middle_y, flat, size, y0, height)
+    xs = (np.arange(x0 + columns.start, x0 + columns.stop) + 0.5) / size
+    ys = (np.arange(y0 + rows.start, y0 + rows.stop) + 0.5) / size
+    dx, dy = (xs - middle_x) / half, (ys[:, None] - middle_y) / flat
+    depth = np.clip(1 - (dx * dx + dy * dy), 0, 1).astype(np.float32)
+    light = 1 - np.float32(SHADOW) * depth * (2 - depth)
+    out[rows, columns] = np.rint(out[rows, columns] * light[..., None])
+
+
+def _pixels(middle: float, reach: float, size: int, start: int, length: int) -> slice:
+    """The window's pixels within `reach` of `middle` (shares of the canvas), in window pixels."""
+    first = max(0, int((middle - reach) * size) - start)
+    last = min(length, int(np.ceil((middle + reach) * size)) - start)
+    return slice(first, max(first, last))
 
 
 def _inked(pixels: NDArray[np.uint8], ink: RGB) -> NDArray[np.uint8]:
@@ -77,23 +120,3 @@ def _inked(pixels: NDArray[np.uint8], ink: RGB) -> NDArray[np.uint8]:
     alpha = pixels[..., 3:].astype(np.uint16)
     colour = (alpha * np.array(ink, np.uint16) + 127) // 255
     return np.concatenate([colour, alpha], -1).astype(np.uint8)
-
-
-def draw_background(background: Background, size: int, window: Crop) -> NDArray[np.uint8]:
-    """The background inside a window of a size x size canvas: (height, width, 3) uint8."""
-    x0, y0, width, height = window
-    out = np.empty((height, width, 3), np.uint8)
-    first, second = background.rgbs[0], background.rgbs[-1]
-    if background.kind == "plain":
-        out[:] = first
-    elif background.kind == "split":
-        out[:] = first
-        out[:, max(0, size // 2 - x0) :] = second
-    elif background.kind == "stacked":
-        out[:] = first
-        out[max(0, size // 2 - y0) :] = second
-    else:
-        share = ((np.arange(y0, y0 + height) + 0.5) / size)[:, None, None]
-        blend = np.array(first) * (1 - share) + np.array(second) * share
-        out[:] = np.round(blend)
-    return out

@@ -74,6 +74,11 @@ class SpriteStore:
         view = (left + x0 * w, top + y0 * h, (x1 - x0) * w, (y1 - y0) * h)
         return render_svg(self.grid.source(cell).decode(), view, width, height)
 
+    def small(self, cell: Cell) -> Pixels:
+        """The whole drawing at about 32 px, premultiplied RGBA: enough to judge colours by."""
+        image = self._sprite(cell, SMALL).image.reduce(3)
+        return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, 4)
+
     def _resized(
         self,
         sprite: Sprite,
