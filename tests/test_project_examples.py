@@ -9,6 +9,7 @@ MODULES = (
     "ediffi.data.captions",
     "ediffi.data.heldout",
     "ediffi.data.palette",
+    "ediffi.data.plurals",
     "ediffi.diffusion.noise",
     "ediffi.diffusion.sigmas",
     "ediffi.evaluate.judge",

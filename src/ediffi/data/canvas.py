@@ -55,7 +55,10 @@ class Canvas:
 
     def sharp(self, distance: Floats) -> Floats:
         """Coverage from a distance to the edge in shares of the picture, positive inside."""
-        return np.clip(distance * np.float32(self.size) + np.float32(0.5), 0, 1)
+        cover = distance * np.float32(self.size)
+        cover += np.float32(0.5)
+        np.maximum(cover, 0, out=cover)
+        return np.minimum(cover, 1, out=cover)
 
     def everywhere(self, cover: Floats) -> Patch:
         return slice(None), slice(None), cover
@@ -71,6 +74,40 @@ class Canvas:
         dx, dy = (self.x[columns] - x) / rx, (self.y[rows, None] - y) / ry
         inside = (1 - np.sqrt(dx * dx + dy * dy)) * min(rx, ry)
         return rows, columns, self.sharp(inside) * np.float32(strength)
+
+    def specks(self, x: ArrayLike, y: ArrayLike, radius: ArrayLike) -> Patch:
+        """Many small discs at once, (n,) each: the same as a `union` of theirs, but fast."""
+        radii = np.maximum(np.asarray(radius, np.float32), np.float32(0.5 / self.size))
+        strength = np.minimum(1, np.asarray(radius, np.float32) / radii) ** 2
+        reach = int(np.ceil(float(radii.max()) * self.size)) + 1
+        near = np.arange(-reach, reach + 1)
+        columns, dx = self._around(np.asarray(x, np.float32), near)
+        rows, dy = self._around(np.asarray(y, np.float32), near)
+        inside = radii[:, None, None] - np.hypot(dx[:, None, :], dy[:, :, None])
+        cover = self.sharp(inside) * strength[:, None, None]
+        first = round(float(self.y[0]) * self.size - 0.5), round(float(self.x[0]) * self.size - 0.5)
+        rows, columns = rows[:, :, None] - first[0], columns[:, None, :] - first[1]
+        height, width = self.pixels.shape[:2]
+        seen = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width) & (cover > 0)
+        whole = np.zeros((height, width), np.float32)
+        rows, columns = np.broadcast_arrays(rows, columns)
+        np.maximum.at(whole, (rows[seen], columns[seen]), cover[seen])
+        return self.everywhere(whole)
+
+    def _around(self, at: Floats, near: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
+        """Indices in the whole picture of the pixels around n places, and how far they are."""
+        index = np.floor(at * self.size).astype(np.int64)[:, None] + near
+        return index, ((index + 0.5) / self.size).astype(np.float32) - at[:, None]
+
+    def lattice(
+        self, left: NDArray[np.float64], top: NDArray[np.float64], size: tuple[float, float],
+        there: NDArray[np.bool_],
+    ) -> Patch:  # fmt: skip
+        """Rectangles in rows and columns; there: which of them are, (len(top), len(left))."""
+        width, height = size
+        across = np.stack([_overlap(self.x, x, x + width, self.size) for x in left])
+        down = np.stack([_overlap(self.y, y, y + height, self.size) for y in top])
+        return self.everywhere(down.T @ there.astype(np.float32) @ across)
 
     def box(self, x0: float, y0: float, x1: float, y1: float) -> Patch:
         """An upright rectangle, its edges in proportion where they cut a pixel."""
@@ -137,7 +174,7 @@ def _overlap(centres: Floats, low: float, high: float, size: int) -> Floats:
     """The share of each pixel that lies between `low` and `high`."""
     half = 0.5 / size
     length = np.minimum(centres + half, high) - np.maximum(centres - half, low)
-    return np.clip(length * size, 0, 1).astype(np.float32)
+    return np.minimum(np.maximum(length * np.float32(size), 0), 1)
 
 
 @cache

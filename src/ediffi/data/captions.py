@@ -109,6 +109,15 @@ COLOUR_WORDS = frozenset(
 )
 
 
+def without_colours(label: str) -> str:
+    """The label less its colour words, unless it is nothing else.
+
+    >>> without_colours("red apple"), without_colours("orange")
+    ('apple', 'orange')
+    """
+    return " ".join(word for word in label.split() if word not in COLOUR_WORDS) or label
+
+
 def article(phrase: str) -> str:
     """The phrase with a, an, or nothing before it.
 

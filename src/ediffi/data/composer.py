@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from random import Random
 
 from ediffi.data import layout
-from ediffi.data.captions import COLOUR_WORDS, Thing, write_caption
-from ediffi.data.grid import MONOCHROME, Cell, Grid
+from ediffi.data.captions import COLOUR_WORDS, Thing, without_colours, write_caption
+from ediffi.data.grid import MONOCHROME, NO_COLOUR_GROUPS, Cell, Grid
 from ediffi.data.illustrate import Illustrator
 from ediffi.data.palette import BACKGROUNDS, MIN_INK_CONTRAST, RGB, ink_for, similar
 from ediffi.data.recolour import Recolours
@@ -48,7 +48,6 @@ NEVER_FLIPPED = frozenset(
     "1F691 1F693 1F694 1F695 1F696 1F3E3 1F3E4 1F3E5 1F3E6 1F3E7 1F3E8 1F3E9 1F3EA 1F68F 1F6D1 "
     "1F3B1 1F3B0 1F4AF 1F4E7".split()
 )
-NO_COLOUR_GROUPS = ("symbols", "people-body", "smileys-emotion")
 OTHER_WORD = 0.4  # how often any word is drawn instead of the first: half of that, with two words
 
 
@@ -144,10 +143,9 @@ class Composer(Renderer):
         labels = self.words[cell.hexcode]
         label = rng.choice(labels) if rng.random() < OTHER_WORD else labels[0]
         wanted = rng.random() < self.config.caption_colour
-        named = [word for word in label.split() if word in COLOUR_WORDS]
+        named = COLOUR_WORDS.intersection(label.split())
         if cell.style in MONOCHROME:  # a red circle in one ink is a circle
-            kept = [word for word in label.split() if word not in named]
-            return Thing(" ".join(kept) or label)
+            return Thing(without_colours(label))
         concept = cell.concept
         odd = concept.subgroup == "time" or concept.group in NO_COLOUR_GROUPS
         return Thing(label, cell.colour if wanted and not named and not odd else None)

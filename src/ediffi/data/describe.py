@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 from ediffi.data import captions
@@ -203,11 +204,8 @@ class Describer:
 
     def noun(self, rng: Random) -> list[Segment]:
         """The background with its article: one span for the whole, one for each region named."""
-        wordings = KINDS[self.background.kind].wordings
-        there = set(self.background.regions)
-        fits = [w for w in wordings if there.issuperset(m[1] for m in REGION.finditer(w))]
         segments: list[Segment] = []
-        text, at = rng.choice(fits), 0
+        text, at = rng.choice(_wordings(self.background.kind, self.background.regions)), 0
         for match in REGION.finditer(text):
             region, words = match[1], match[2].replace("#", self.colours[match[1]])
             glue = text[at : match.start()]
@@ -232,11 +230,14 @@ class Describer:
         """A list with commas, as in a picture library."""
         terms: list[list[Segment]] = []
         for thing in things:
-            counted = Segment(
-                f"{NUMBERS[thing.entity.count]} ", (thing.mark("count"), thing.mark("thing"))
-            )
-            terms.append([*([counted] if thing.entity.count > 1 else []), *thing.phrase()])
-            loose = [w for w in thing.entity.keywords if w not in thing.label.split()]
+            count, whole = thing.entity.count, thing.mark("thing")
+            term = thing.phrase()
+            if count > 1:
+                word = Segment(NUMBERS[count], (whole, thing.mark("count")))
+                term = [word, Segment(" ", (whole,)), *term]
+            terms.append(term)
+            said = thing.label.split()
+            loose = [w for w in thing.entity.keywords if len(w) > 2 and w not in said]
             terms += [[Segment(w)] for w in rng.sample(loose, min(2, len(loose)))]
         if rng.random() < self.config.caption_style:
             terms.append([Segment(rng.choice(captions.STYLES[self.style][0]))])
@@ -321,6 +322,13 @@ class Describer:
             colour = Segment(self.colours[region], (("colour", parts),))
             facts.append([Segment("the "), Segment(region, marks), Segment(is_), colour])
         return facts
+
+
+@cache
+def _wordings(kind: str, regions: tuple[str, ...]) -> list[str]:
+    """Those that name nothing but these regions."""
+    there = set(regions)
+    return [w for w in KINDS[kind].wordings if there.issuperset(m[1] for m in REGION.finditer(w))]
 
 
 def _words(segments: Sequence[Segment]) -> int:

@@ -18,6 +18,8 @@ from ediffi.data.sources import Package, pictogram_dir
 from ediffi.errors import UserError
 
 MONOCHROME = ("emojione-monotone", "fluent-emoji-high-contrast")
+# Skin, faces and signs: no colour word is said of them, and none is changed.
+NO_COLOUR_GROUPS = ("symbols", "people-body", "smileys-emotion")
 
 
 @dataclass(frozen=True)

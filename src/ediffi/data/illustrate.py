@@ -12,9 +12,9 @@ from random import Random
 
 from ediffi.data import layout
 from ediffi.data.backdrops import BACKDROPS, draw_backdrop, large_colours
-from ediffi.data.captions import COLOUR_WORDS
+from ediffi.data.captions import COLOUR_WORDS, without_colours
 from ediffi.data.describe import Describer, Entity
-from ediffi.data.grid import MONOCHROME, Cell
+from ediffi.data.grid import MONOCHROME, NO_COLOUR_GROUPS, Cell
 from ediffi.data.layout import Box
 from ediffi.data.palette import BACKGROUNDS, INKS, MIN_INK_CONTRAST, RGB, contrast, ink_for, similar
 from ediffi.data.plurals import countable
@@ -179,18 +179,15 @@ class Illustrator:
                 hue = rng.choice([hue for hue in hues if hue.name == name])
                 return Look(name, hue.mean, hue.degrees, recoloured=True)
         concept = cell.concept
-        plain = concept.group in ("symbols", "people-body", "smileys-emotion")
-        odd = plain or concept.subgroup == "time"
-        return Look(None if odd else cell.colour, cell.mean)
+        odd = concept.group in NO_COLOUR_GROUPS or concept.subgroup == "time"
+        told = COLOUR_WORDS.intersection(self.words[cell.hexcode][0].split())
+        return Look(None if odd or told else cell.colour, cell.mean)
 
     def _labels(self, cell: Cell, look: Look) -> tuple[str, ...]:
-        """Words for it; a colour word in them goes where another colour is, or is to be said."""
-        one_colour = cell.style in MONOCHROME
-        labels = []
-        for label in self.words[cell.hexcode]:
-            kept = [word for word in label.split() if word not in COLOUR_WORDS]
-            bare = one_colour or look.recoloured or look.colour in label.split()
-            labels.append(" ".join(kept) or label if bare else label)
+        """Words for it, without colour words where it has another colour now."""
+        labels = self.words[cell.hexcode]
+        if look.recoloured or cell.style in MONOCHROME:
+            labels = [without_colours(label) for label in labels]
         return tuple(dict.fromkeys(labels))
 
     def _arrangement(self, groups: tuple[int, ...], rng: Random) -> str:

@@ -84,8 +84,8 @@ def slots(layout: str, groups: Sequence[int], share: float = 0.5) -> list[Slot]:
     if layout == "square":
         return [(x, y, x + 0.5, y + 0.5) for y in (0.0, 0.5) for x in (0.0, 0.5)]
     if layout == "among":
-        around = ((0.5, 0.16), (0.18, 0.78), (0.82, 0.78))
-        middle = (0.31, 0.34, 0.69, 0.72)
+        around = ((0.5, 0.16), (0.17, 0.83), (0.83, 0.83))
+        middle = (0.32, 0.32, 0.68, 0.68)
         return [middle, *((x - 0.16, y - 0.16, x + 0.16, y + 0.16) for x, y in around)]
     total = sum(groups)
     if layout == "row":

@@ -49,7 +49,9 @@ def glow(canvas: Canvas, shades: Shades, rng: Random) -> None:
 def _bands(canvas: Canvas, along: Floats, period: float, share: float = 0.5) -> Floats:
     """Coverage by stripes; along: where each pixel lies across them."""
     turn = np.abs((along / np.float32(period)) % 1 - np.float32(0.5)) * np.float32(period)
-    return canvas.sharp(np.float32(share * period / 2) - turn)
+    width = share * period
+    # A band that is thinner than a pixel covers no more of it than its own width.
+    return np.minimum(canvas.sharp(np.float32(width / 2) - turn), np.float32(width * canvas.size))
 
 
 def _stripes(canvas: Canvas, shades: Shades, along: Floats, period: float) -> None:
@@ -102,9 +104,9 @@ def paper(canvas: Canvas, shades: Shades, rng: Random) -> None:
     """Coarse and fine grain on one colour."""
     seed = rng.randrange(1 << 20)
     grain = sum(canvas.noise(f, seed + f) * np.float32(w) for f, w in GRAIN)
-    level = (np.asarray(grain, np.float32) * np.float32(0.09))[..., None]
+    level = (np.asarray(grain, np.float32) * np.float32(0.05))[..., None]
     sheet = blend(shades["paper"], WHITE, 0.15)
-    canvas.ground("paper", np.clip(sheet * (1 + level), 0, 255))
+    canvas.ground("paper", np.minimum(sheet * (np.float32(0.97) + level), 255))
 
 
 GRAIN = ((6, 0.5), (23, 0.5), (90, 0.7), (260, 0.8))
@@ -121,4 +123,4 @@ def graph_paper(canvas: Canvas, shades: Shades, rng: Random) -> None:
     paper(canvas, shades, rng)
     period = 1 / rng.randint(6, 10)
     across, down = (_bands(canvas, v, period, 0.1) for v in (canvas.x[None], canvas.y[:, None]))
-    canvas.layer("lines", canvas.everywhere(np.maximum(across, down)), shades["lines"])
+    canvas.layer("lines", canvas.everywhere(across + down - across * down), shades["lines"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ediffi.data.grid import Cell
+from ediffi.data.grid import NO_COLOUR_GROUPS, Cell
 from ediffi.data.palette import RGB, main_colour
 from ediffi.data.rasterize import Pixels
 from ediffi.data.sprites import SpriteStore
@@ -14,8 +14,6 @@ from ediffi.data.sprites import SpriteStore
 STEP = 30  # degrees between the turns that are tried
 HUES = frozenset("red orange yellow green blue purple pink".split())
 MIN_SHARE = 0.6  # of the opaque pixels that must carry the word
-# Skin and faces keep their colours, and so do signs that mean something by theirs.
-NEVER = ("people-body", "smileys-emotion", "symbols")
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Recolours:
         return self._known[key]
 
     def _hues(self, cell: Cell) -> tuple[Hue, ...]:
-        if cell.colour not in HUES | {"brown"} or cell.concept.group in NEVER:
+        if cell.colour not in HUES | {"brown"} or cell.concept.group in NO_COLOUR_GROUPS:
             return ()
         small = self.sprites.small(cell)
         hues = []

@@ -32,9 +32,9 @@ def sky(canvas: Canvas, shades: Shades, rng: Random) -> None:
     canvas.ground("sky", top + (low - top) * share)
     heavens = Random(rng.random())  # so that land does not change with what is in the sky
     if "stars" in shades:
-        for _ in range(36):
-            x, y, r = heavens.random(), heavens.random() * 0.85, heavens.uniform(0.004, 0.011)
-            canvas.layer("stars", canvas.disc(x, y, r), shades["stars"])
+        draws = [(heavens.random(), heavens.random(), heavens.random()) for _ in range(36)]
+        x, y, r = np.array(draws).T
+        canvas.layer("stars", canvas.specks(x, 0.85 * y, 0.004 + 0.007 * r), shades["stars"])
     if "sun" in shades:
         x, y, r = (
             heavens.uniform(0.12, 0.88),
@@ -84,9 +84,10 @@ def _ranges(
     canvas: Canvas, region: str, rgb: RGB, rng: Random, *, top: float, swing: float
 ) -> None:
     """Three rows of hills, the farther the paler."""
-    for number in range(3):
+    haze = 0.3 if max(rgb) > 100 else 0.12
+    for number, share in enumerate((1.0, 0.4, 0.0)):
         line = _ridge(canvas, rng, top + 0.15 * number, swing, 0.9 + 0.3 * number)
-        far = (0.3, 0.12, 0.0)[number]
+        far = haze * share
         canvas.layer(region, canvas.below(line), blend(rgb, WHITE, far))
 
 
@@ -118,10 +119,9 @@ def meadow(canvas: Canvas, shades: Shades, rng: Random) -> None:
     patch = canvas.below(line)
     canvas.layer("grass", patch, (far + (np.array(shades["grass"]) - far) * near)[patch[0]])
     if "flowers" in shades:
-        for _ in range(24):
-            depth = rng.random()
-            x, y, r = rng.random(), 0.68 + 0.3 * depth, 0.008 + 0.012 * depth
-            canvas.layer("flowers", canvas.disc(x, y, r), shades["flowers"])
+        x, depth = np.array([(rng.random(), rng.random()) for _ in range(24)]).T
+        specks = canvas.specks(x, 0.68 + 0.3 * depth, 0.008 + 0.012 * depth)
+        canvas.layer("flowers", specks, shades["flowers"])
 
 
 def snow(canvas: Canvas, shades: Shades, rng: Random) -> None:
@@ -133,9 +133,9 @@ def snow(canvas: Canvas, shades: Shades, rng: Random) -> None:
         if number == 0:
             _trees(canvas, shades, rng, top + 0.08)
     if "snowflakes" in shades:
-        for _ in range(40):
-            x, y, r = rng.random(), rng.random(), rng.uniform(0.006, 0.013)
-            canvas.layer("snowflakes", canvas.disc(x, y, r), shades["snowflakes"])
+        draws = [(rng.random(), rng.random(), rng.random()) for _ in range(40)]
+        x, y, r = np.array(draws).T
+        canvas.layer("snowflakes", canvas.specks(x, y, 0.006 + 0.007 * r), shades["snowflakes"])
 
 
 def sea(canvas: Canvas, shades: Shades, rng: Random) -> None:
@@ -215,10 +215,8 @@ def city(canvas: Canvas, shades: Shades, rng: Random) -> None:
 
 
 def _windows(canvas: Canvas, rgb: RGB, rng: Random, x: float, top: float, width: float) -> None:
-    columns, side = 3, width / 7
-    for row in range(int((0.97 - top) / (2.6 * side))):
-        for column in range(columns):
-            if rng.random() < 0.45:
-                left, upper = x + side * (1 + 2 * column), top + side * (1.2 + 2.6 * row)
-                patch = canvas.box(left, upper, left + side, upper + 1.4 * side)
-                canvas.layer("windows", patch, rgb)
+    side = width / 7
+    floors = np.arange(top + 1.2 * side, 0.97, 2.6 * side)
+    lit = np.array([[rng.random() < 0.45 for _ in range(3)] for _ in floors])
+    left = x + side * np.array([1.0, 3.0, 5.0])
+    canvas.layer("windows", canvas.lattice(left, floors, (side, 1.4 * side), lit), rgb)

@@ -65,7 +65,8 @@ def _captioned(
     font = ImageFont.load_default(size=10)
     draw = ImageDraw.Draw(cell)
     at = 0  # in the caption
-    for row, line in enumerate(textwrap.wrap(caption, max(12, int(width / 5.2)))[:lines]):
+    wrapped = textwrap.wrap(caption, max(12, int(width / 5.2)), break_on_hyphens=False)
+    for row, line in enumerate(wrapped[:lines]):
         x = 0.0
         for word in line.split():
             at = caption.index(word, at)
