@@ -79,6 +79,52 @@ def _time_stage(config: Any, composer: Any, text: Any, steps: int) -> dict[str, 
 
 
 @app.command()
+def scenes(
+    num_scenes: Annotated[int, typer.Option(min=1, help="Scenes of each kind.")] = 500,
+    size: Annotated[int, typer.Option(min=16, max=1024, help="Pixels of each scene.")] = 64,
+    style: Annotated[
+        list[str] | None, typer.Option(help="Style to use; repeat for several.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Where the grid was built.")] = None,
+) -> None:
+    """Time composing, captioning and drawing scenes on one core, all concepts.
+
+    Cold: the first time that a picture is drawn; warm: the same scenes once more. Rates are of
+    processor time, so that other work on the machine does not count. Example:
+
+    ediffi bench scenes --size 64 --style noto --style twemoji
+    """
+    from ediffi.data.composer import DEFAULT_STYLES, Composer, SceneConfig
+    from ediffi.data.grid import Grid
+
+    grid, styles = Grid.load(cache), tuple(style) if style else DEFAULT_STYLES
+    _table("form", "captions", "cold, 1/s", "warm, 1/s", "compose, ms", "draw, ms")
+    for form, make in (("plain", SceneConfig), ("full", SceneConfig.full)):
+        config = make(styles=styles)
+        composer = Composer(grid, config)
+        cold = sum(_time_scenes(composer, num_scenes, size))
+        compose, draw = _time_scenes(composer, num_scenes, size)
+        _table(
+            form,
+            str(config.num_captions),
+            f"{num_scenes / cold:.0f}",
+            f"{num_scenes / (compose + draw):.0f}",
+            f"{compose / num_scenes * 1e3:.2f}",
+            f"{draw / num_scenes * 1e3:.2f}",
+        )
+
+
+def _time_scenes(composer: Any, num_scenes: int, size: int) -> tuple[float, float]:
+    """Processor seconds for composing, and for drawing."""
+    begin = time.process_time()
+    made = [composer.scene(index) for index in range(num_scenes)]
+    middle = time.process_time()
+    for scene in made:
+        composer.render(scene, size)
+    return middle - begin, time.process_time() - middle
+
+
+@app.command()
 def sample(
     model: Annotated[str, typer.Option("--model", "-m", help="A model.")] = "pictogram",
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each kind; medians.")] = 3,
