@@ -96,7 +96,6 @@ FRONT: tuple[tuple[Piece, ...], ...] = (
     (1, " behind ", 0),
     (0, " before ", 1),
     (1, " partly hidden by ", 0),
-    (1, " with ", 0, " in front of it"),
 )
 AMONG: tuple[tuple[Piece, ...], ...] = (
     (0, " among ", 1),

@@ -14,7 +14,6 @@ from ediffi.data.palette import RGB
 from ediffi.pixels import grid
 
 GAP, LINES, LINE = 8, 4, 12
-SPAN_LINES = 8  # below a picture with its masks
 COLOURS: tuple[RGB, ...] = (
     (220, 40, 40), (40, 100, 230), (20, 150, 60), (200, 110, 0), (150, 50, 190), (0, 150, 160),
     (190, 40, 120), (110, 100, 20), (90, 90, 110), (120, 70, 40),
@@ -33,10 +32,10 @@ def contact_sheet(
     spans: of each caption; its words then have the colours that `overlay` gives their masks.
     """
     marked = spans or [()] * len(captions)
-    lines = SPAN_LINES if spans else LINES
-    cells = np.stack(
-        [_captioned(*cell, lines) for cell in zip(images, captions, marked, strict=True)]
-    )
+    wrapped = [_wrap(caption, images[0].shape[1]) for caption in captions]
+    lines = max(map(len, wrapped)) if spans else LINES
+    rows = zip(images, captions, wrapped, marked, strict=True)
+    cells = np.stack([_captioned(*row, lines) for row in rows])
     sheet = Image.fromarray(grid(cells, columns=columns, gap=0))
     return ImageOps.expand(sheet, (GAP, GAP, 0, 0), "white")
 
@@ -55,8 +54,16 @@ def part_colour(part: int) -> RGB:
     return COLOURS[part % len(COLOURS)]
 
 
+def _wrap(caption: str, width: int) -> list[str]:
+    return textwrap.wrap(caption, max(12, int(width / 5.2)), break_on_hyphens=False)
+
+
 def _captioned(
-    pixels: NDArray[np.uint8], caption: str, spans: Sequence[Span], lines: int
+    pixels: NDArray[np.uint8],
+    caption: str,
+    wrapped: Sequence[str],
+    spans: Sequence[Span],
+    lines: int,
 ) -> NDArray[np.uint8]:
     """A picture, its caption below, and a gap to the right of and below both."""
     height, width = pixels.shape[:2]
@@ -65,7 +72,6 @@ def _captioned(
     font = ImageFont.load_default(size=10)
     draw = ImageDraw.Draw(cell)
     at = 0  # in the caption
-    wrapped = textwrap.wrap(caption, max(12, int(width / 5.2)), break_on_hyphens=False)
     for row, line in enumerate(wrapped[:lines]):
         x = 0.0
         for word in line.split():
