@@ -26,6 +26,10 @@ def build(
         typer.Option(help="Where to build. Default: $EDIFFI_CACHE/pictogram or the user's cache."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 2,
+    variants: Annotated[
+        bool,
+        typer.Option("--variants", help="People by gender and skin tone, in a folder beside it."),
+    ] = False,
 ) -> None:
     """Fetch the picture sets, join them by concept and render every picture once.
 
@@ -34,21 +38,25 @@ def build(
     ediffi data build pictogram
 
     ediffi data build pictogram --from ~/packages --cache /data/pictogram
+
+    ediffi data build pictogram --variants
     """
     if name not in DATA_SETS:
         raise UserError(f"no data set {name!r}: known are {', '.join(DATA_SETS)}")
     from ediffi.data import build as builder
     from ediffi.data.grid import Grid
-    from ediffi.data.sources import pictogram_dir
+    from ediffi.data.sources import pictogram_dir, variants_dir
 
-    target = pictogram_dir(cache)
-    if builder.is_built(target):
+    archives = pictogram_dir(cache) / "packages"
+    target = variants_dir(cache) if variants else pictogram_dir(cache)
+    if builder.is_built(target, variants=variants):
         typer.echo(f"{target} is already built and complete")
         _print_counts(Grid.load(target).counts)
         return
     started = time.monotonic()
     try:
-        counts = _build_with_progress(builder, target, from_dir, workers)
+        options = {"source": from_dir, "archives": archives, "variants": variants}
+        counts = _build_with_progress(builder, target, workers, options)
     except KeyboardInterrupt:
         typer.echo("stopped; run the same command to go on", err=True)
         raise typer.Exit(130) from None
@@ -57,7 +65,7 @@ def build(
     typer.echo(f"built in {time.monotonic() - started:.0f} s, {size / 1e6:.0f} MB in {target}")
 
 
-def _build_with_progress(builder: Any, target: Path, source: Path | None, workers: int) -> Any:
+def _build_with_progress(builder: Any, target: Path, workers: int, options: dict[str, Any]) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -68,7 +76,7 @@ def _build_with_progress(builder: Any, target: Path, source: Path | None, worker
         rendering = progress.add_task("pictures", total=None)
         return builder.build(
             target,
-            source=source,
+            **options,
             workers=workers,
             on_package=lambda package, fetched: progress.advance(fetching),
             on_cell=lambda done, total: progress.update(rendering, completed=done, total=total),

@@ -14,7 +14,7 @@ import multiprocessing
 import os
 import signal
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -32,6 +32,7 @@ from ediffi.data.join import (
     iconify_drawings,
     read_concepts,
     read_json,
+    read_variants,
     webp_drawings,
 )
 from ediffi.data.palette import main_colour
@@ -94,13 +95,18 @@ def _render_all(drawings: Sequence[Drawing], workers: int) -> Iterator[Rendered]
 
 
 def collect(
-    packages: Sequence[Package], archives: dict[str, Path]
-) -> tuple[list[Concept], list[Drawing]]:
-    """Concepts and drawings of the fetched packages, sets with code point tables joined first."""
+    packages: Sequence[Package], archives: dict[str, Path], *, variants: bool = False
+) -> tuple[dict[Concept, str | None], list[Drawing]]:
+    """Concepts and drawings of the fetched packages, sets with code point tables joined first.
+
+    variants: those of people instead of the concepts; each concept comes with what it varies.
+    """
     base = next((p for p in packages if p.style is None), None)
     if base is None:
         raise ValueError("the packages have no emojibase-data: nothing to name the pictures by")
-    concepts = read_concepts(archives[base.name])
+    archive = archives[base.name]
+    bases = read_variants(archive) if variants else dict.fromkeys(read_concepts(archive))
+    concepts = list(bases)
     names = Names(archives[base.name])
     sets = [p for p in packages if p.style]
     sets.sort(key=lambda p: not read_json(archives[p.name], "chars.json"))
@@ -112,7 +118,7 @@ def collect(
         else:
             by_style[style] = webp_drawings(archive, style, concepts)
     ordered = [drawing for p in packages if p.style for drawing in by_style[p.style]]
-    return concepts, ordered
+    return bases, ordered
 
 
 class _Blob:
@@ -173,28 +179,37 @@ def _cell(drawing: Drawing, done: Rendered, source: tuple[int, int], sprite: Any
     }
 
 
-def counts(concepts: Sequence[Concept], cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The numbers that describe a grid."""
+def counts(bases: Mapping[Concept, str | None], cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The numbers that describe a grid. bases: its concepts, and what each is a variant of."""
+    roots = {concept.hexcode: (concept.hexcode, base) for concept, base in bases.items()}
     per_style: dict[str, int] = {}
     for cell in cells:
         per_style[cell["style"]] = per_style.get(cell["style"], 0) + 1
     return {
-        "concepts": len(concepts),
+        "concepts": len(bases),
         "styles": len(per_style),
         "cells": len(cells),
         "cells_per_style": per_style,
-        "held_out_concepts": sum(heldout.is_concept_held_out(c.hexcode) for c in concepts),
-        "held_out_cells": sum(heldout.is_held_out(c["hexcode"], c["style"]) for c in cells),
+        "held_out_concepts": sum(
+            any(heldout.is_concept_held_out(h) for h in own if h) for own in roots.values()
+        ),
+        "held_out_cells": sum(
+            any(heldout.is_held_out(h, c["style"]) for h in roots[c["hexcode"]] if h) for c in cells
+        ),
     }
 
 
-def fingerprint(packages: Sequence[Package]) -> str:
+def fingerprint(packages: Sequence[Package], *, variants: bool = False) -> str:
     """Names what a grid is built from; two grids with one fingerprint are the same bytes."""
-    text = "|".join([str(FORMAT), *(p.sha256 for p in packages)])
+    text = "|".join(
+        [str(FORMAT), *(["variants"] if variants else []), *(p.sha256 for p in packages)]
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def is_built(target: Path, packages: Sequence[Package] = PICTOGRAM) -> bool:
+def is_built(
+    target: Path, packages: Sequence[Package] = PICTOGRAM, *, variants: bool = False
+) -> bool:
     """True when `target` holds a finished grid of exactly these packages."""
     try:
         meta = json.loads((target / "grid.json").read_text())
@@ -202,7 +217,7 @@ def is_built(target: Path, packages: Sequence[Package] = PICTOGRAM) -> bool:
     except (OSError, ValueError, KeyError):
         return False
     whole = all(sizes[name] == file["bytes"] for name, file in meta["files"].items())
-    return bool(whole and meta["fingerprint"] == fingerprint(packages))
+    return bool(whole and meta["fingerprint"] == fingerprint(packages, variants=variants))
 
 
 def build(
@@ -210,6 +225,8 @@ def build(
     *,
     source: Path | None = None,
     packages: Sequence[Package] = PICTOGRAM,
+    archives: Path | None = None,
+    variants: bool = False,
     workers: int = 2,
     on_package: Callable[[Package, bool], None] = lambda package, fetched: None,
     on_cell: Callable[[int, int], None] = lambda done, total: None,
@@ -217,15 +234,18 @@ def build(
 ) -> dict[str, Any]:
     """Build the grid into `target` and return its counts. Nothing is replaced until all is done.
 
-    source: folder of .tgz files, or None for `npm pack`. on_cell(done, total) after each drawing;
-    on_broken(message) for each drawing that is skipped because it does not render.
+    source: folder of .tgz files, or None for `npm pack`; archives: where they are kept, by default
+    in `target`; variants: of people instead of the concepts. on_cell(done, total) after each
+    drawing; on_broken(message) for each drawing that is skipped because it does not render.
 
     Raises:
         UserError: a package is missing or a wrong one, or `target` cannot be written.
     """
     try:
-        archives = fetch(packages, target / "packages", source=source, on_done=on_package)
-        concepts, drawings = collect(packages, archives)
+        kept = archives or target / "packages"
+        fetched = fetch(packages, kept, source=source, on_done=on_package)
+        bases, drawings = collect(packages, fetched, variants=variants)
+        target.mkdir(parents=True, exist_ok=True)
         paths = [target / name for name in ("drawings.bin", "sprites.bin", "grid.json")]
         with _replacing(paths) as (sources, sprites, listing):
             cells, broken = [], []
@@ -241,7 +261,7 @@ def build(
                 on_cell(number, len(drawings))
             if not cells:
                 raise UserError("no drawing of these packages could be used: nothing was built")
-            meta = _listing(packages, concepts, cells, broken, (sources, sprites))
+            meta = _listing(packages, bases, cells, broken, (sources, sprites), variants=variants)
             listing.add(json.dumps(meta, ensure_ascii=False, separators=(",", ":")).encode())
     except OSError as error:
         raise UserError(
@@ -254,20 +274,23 @@ def build(
 
 def _listing(
     packages: Sequence[Package],
-    concepts: Sequence[Concept],
+    bases: Mapping[Concept, str | None],
     cells: list[dict[str, Any]],
     broken: list[str],
     blobs: Sequence[_Blob],
+    *,
+    variants: bool,
 ) -> dict[str, Any]:
     """What grid.json holds."""
     files = {b.path.name: {"bytes": b.file.tell(), "sha256": b.sha.hexdigest()} for b in blobs}
-    return {
+    listing = {
         "format": FORMAT,
-        "fingerprint": fingerprint(packages),
-        "counts": {**counts(concepts, cells), "broken": len(broken)},
+        "fingerprint": fingerprint(packages, variants=variants),
+        "counts": {**counts(bases, cells), "broken": len(broken)},
         "broken": broken,
         "files": files,
         "packages": [asdict(p) for p in packages],
-        "concepts": [asdict(c) for c in concepts],
+        "concepts": [asdict(c) for c in bases],
         "cells": cells,
     }
+    return listing | ({"bases": {c.hexcode: b for c, b in bases.items()}} if variants else {})

@@ -27,7 +27,8 @@ class Cell:
     """One picture: a concept in a style.
 
     box: the drawn part in the drawing's units; colour: name of its main colour, or None;
-    mean: its mean RGB; source, sprite: (offset, length) in the grid's two binary files.
+    mean: its mean RGB; source, sprite: (offset, length) in the grid's two binary files;
+    base: of a variant, the hexcode of the concept that it varies.
     """
 
     concept: Concept
@@ -40,6 +41,7 @@ class Cell:
     source: tuple[int, int]
     sprite: tuple[int, int]
     package: Package
+    base: str | None = None
 
     @property
     def hexcode(self) -> str:
@@ -55,7 +57,12 @@ class Cell:
 
     @property
     def held_out(self) -> bool:
-        return heldout.is_held_out(self.hexcode, self.style)
+        """Whether no training may see it: a variant neither if what it varies is held out."""
+        return any(
+            heldout.is_held_out(hexcode, self.style)
+            for hexcode in (self.hexcode, self.base)
+            if hexcode
+        )
 
 
 class Grid:
@@ -74,6 +81,7 @@ class Grid:
         self.concepts = {c.hexcode: c for c in concepts}
         by_style = {p.style: p for p in self.packages if p.style}
         self.styles = tuple(by_style)
+        bases: dict[str, str | None] = meta.get("bases", {})
         self.cells: dict[tuple[str, str], Cell] = {}
         for row in meta["cells"]:
             key = (row["hexcode"], row["style"])
@@ -88,6 +96,7 @@ class Grid:
                 source=tuple(row["source"]),
                 sprite=tuple(row["sprite"]),
                 package=by_style[row["style"]],
+                base=bases.get(row["hexcode"]),
             )
 
     @classmethod

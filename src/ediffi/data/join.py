@@ -18,6 +18,8 @@ NAME_KINDS = 4
 COMPONENT, FLAGS, PEOPLE = 2, 9, 1
 GENDERED = {"1F468", "1F469"}
 GENDER_SIGNS = {"2640", "2642"}
+PERSON = "1F9D1"
+SKIN_TONES = {"1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF"}
 SIGNS = {"#": "hash", "*": "asterisk", "!": "exclamation"}
 SHORTCODES = ("cldr", "emojibase", "github", "iamcal", "joypixels", "emojibase-legacy")
 
@@ -80,25 +82,67 @@ def read_json(archive: Path, member: str) -> Any:
 def read_concepts(archive: Path) -> list[Concept]:
     """The concepts of emojibase-data: no flags, components, nor gendered or family sequences."""
     meta = read_json(archive, "meta/groups.json")
-    concepts = []
-    for entry in read_json(archive, "en/data.json"):
-        group = entry.get("group")
-        if group in (None, COMPONENT, FLAGS):
-            continue
-        parts = entry["hexcode"].split("-")
-        gendered = parts[0] in GENDERED or GENDER_SIGNS.intersection(parts)
-        if group == PEOPLE and "200D" in parts and gendered:
-            continue
-        concepts.append(
-            Concept(
-                hexcode=entry["hexcode"],
-                label=entry["label"].lower(),
-                group=meta["groups"][str(group)],
-                subgroup=meta["subgroups"][str(entry["subgroup"])],
-                tags=tuple(entry.get("tags", ())),
-            )
-        )
-    return concepts
+    entries = _pictured(archive)
+    return [_concept(e, e["label"], meta) for e in entries if not _is_gendered(e)]
+
+
+def read_variants(archive: Path) -> dict[Concept, str | None]:
+    """The gendered, family and skin-tone sequences that `read_concepts` leaves out.
+
+    Each with the hexcode of the concept that it varies, None where there is no such concept.
+    """
+    meta = read_json(archive, "meta/groups.json")
+    entries = _pictured(archive)
+    usual = [e for e in entries if not _is_gendered(e)]
+    concepts = {codepoints(e["hexcode"]): e["hexcode"] for e in usual}
+    labels = {e["label"].lower(): e["hexcode"] for e in usual}
+    variants: dict[Concept, str | None] = {}
+    for entry in entries:
+        # Couples and families are made of people; only their label says what they vary.
+        family = labels.get(entry["label"].lower().split(":")[0])
+        base = concepts.get(neutral(entry["hexcode"]), family)
+        if _is_gendered(entry):
+            variants[_concept(entry, entry["label"], meta)] = base
+        for skin in entry.get("skins", ()):
+            variants[_concept({**entry, **skin}, skin["label"], meta)] = base
+    return variants
+
+
+def neutral(hexcode: str) -> str:
+    """Code points of the sequence without skin tones and gender: a person stands for each.
+
+    >>> neutral("1F468-1F3FD-200D-1F680"), neutral("1F3C3-1F3FB-200D-2640-FE0F")
+    ('1f9d1-200d-1f680', '1f3c3')
+    """
+    joined = "-".join(part for part in hexcode.split("-") if part not in SKIN_TONES | {"FE0F"})
+    for sign in GENDER_SIGNS:
+        joined = joined.replace(f"-200D-{sign}", "")
+    parts = joined.split("-")
+    if len(parts) > 1 and parts[0] in GENDERED:
+        parts[0] = PERSON
+    return codepoints("-".join(parts))
+
+
+def _pictured(archive: Path) -> list[dict[str, Any]]:
+    """The entries of emojibase-data that are no flags and no components."""
+    unwanted = (None, COMPONENT, FLAGS)
+    return [e for e in read_json(archive, "en/data.json") if e.get("group") not in unwanted]
+
+
+def _is_gendered(entry: dict[str, Any]) -> bool:
+    parts = entry["hexcode"].split("-")
+    gendered = parts[0] in GENDERED or GENDER_SIGNS.intersection(parts)
+    return bool(entry["group"] == PEOPLE and "200D" in parts and gendered)
+
+
+def _concept(entry: dict[str, Any], label: str, meta: dict[str, Any]) -> Concept:
+    return Concept(
+        hexcode=entry["hexcode"],
+        label=label.lower(),
+        group=meta["groups"][str(entry["group"])],
+        subgroup=meta["subgroups"][str(entry["subgroup"])],
+        tags=tuple(entry.get("tags", ())),
+    )
 
 
 def codepoints(hexcode: str) -> str:

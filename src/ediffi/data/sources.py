@@ -139,6 +139,12 @@ def pictogram_dir(cache: Path | None = None) -> Path:
     return cache_root() / "pictogram" if cache is None else Path(cache)
 
 
+def variants_dir(cache: Path | None = None) -> Path:
+    """Where the variants of a grid live: a folder beside its own."""
+    main = pictogram_dir(cache)
+    return main.with_name(f"{main.name}-variants")
+
+
 def cache_root() -> Path:
     """Where data and training runs are kept: $EDIFFI_CACHE, or the user's cache folder."""
     return Path(os.environ.get("EDIFFI_CACHE") or platformdirs.user_cache_dir("ediffi"))
