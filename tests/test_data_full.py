@@ -376,6 +376,13 @@ def test_the_mix_is_the_configs(grid: Grid) -> None:
     assert all(len({i.hexcode for i in s.items}) == len(s.items) for s in scenes)
 
 
+@pytest.mark.parametrize("config", [SceneConfig(seed=3), SceneConfig.full(seed=3)])
+def test_settings_survive_json_and_plain_ones_stay_short(config: SceneConfig) -> None:
+    written = config.model_dump(mode="json")
+    assert SceneConfig.model_validate(written) == config
+    assert ("backdrops" in written) == config.is_full and "jitter" in written
+
+
 def test_settings_that_make_no_sense_are_refused(grid: Grid) -> None:
     with pytest.raises(ValidationError, match="none may be below 0"):
         SceneConfig.full(backdrop_weights={"sea": -1.0})

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from ediffi.data.captions import Span
 from ediffi.data.layout import Box
@@ -79,6 +86,12 @@ class SceneConfig(BaseModel):
         if min(weights.values(), default=0) < 0:
             raise ValueError(f"backdrop_weights are {weights}: none may be below 0")
         return weights
+
+    @model_serializer(mode="wrap")
+    def _plain_is_short(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Plain settings are written as before there was a full form, so that runs go on."""
+        data: dict[str, Any] = handler(self)
+        return {k: v for k, v in data.items() if k in PLAIN_FIELDS or self.is_full}
 
     @classmethod
     def full(cls, **options: Any) -> SceneConfig:
