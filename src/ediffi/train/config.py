@@ -123,7 +123,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "learning_rate": 6e-4,
         },
         "upscaler": {
-            "noise": NoiseDistribution(mean=-1.9, std=1.1),
+            "noise": NoiseDistribution(mean=-1.6, std=1.2),
             "sigma_data": 0.155,
             "num_scenes": 8_192,
             "num_images": 54_000,
