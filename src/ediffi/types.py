@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -32,17 +32,50 @@ class Tokens:
 
 
 @dataclass(frozen=True)
+class RegionForm:
+    """How a region's weight w' becomes what is added to Q K^T: w = w' * growth * scale.
+
+    scale: the largest of Q K^T (the paper's), or its standard deviation; growth: log(1 + sigma)
+    (the paper's), or log(1 + sigma^2), which fades sooner. outside: as a share of w, how much the
+    phrase is held back where its region is not painted; 0 in the paper.
+    """
+
+    scale: Literal["max", "std"] = "max"
+    growth: Literal["sigma", "sigma-squared"] = "sigma"
+    outside: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.outside <= 10:
+            raise ValueError(f"outside is {self.outside}: 0 to 10")
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a height x width picture that a network is given: pixels, ends not included."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
 class Regions:
-    """Painted phrases. masks: (B, R, H, W) in [0, 1], at any resolution;
-    columns[role]: (B, R, L) bool, the tokens of each region's phrase; weight: (B, R)."""
+    """Painted phrases. masks: (B, R, H, W) in [0, 1], of the whole picture, at any resolution;
+    columns[role]: (B, R, L) bool, the tokens of each region's phrase; weight: (B, R), the paper's
+    w', below 0 to keep a phrase away. window: None where the network sees the whole picture."""
 
     masks: Tensor
     columns: dict[str, Tensor]
     weight: Tensor
+    form: RegionForm = RegionForm()
+    window: Window | None = None
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Regions:
         columns = {role: fn(c) for role, c in self.columns.items()}
-        return Regions(fn(self.masks), columns, fn(self.weight))
+        return replace(self, masks=fn(self.masks), columns=columns, weight=fn(self.weight))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from ediffi.cascade.start import Picture, low_resolution, open_picture
 from ediffi.cascade.vocabulary import unknown_words
 from ediffi.conditioning import check_prompt, check_use, load_encoder, make_prompt
 from ediffi.conditioning.prompt import Encoder
-from ediffi.errors import Notice
+from ediffi.errors import Notice, UserError
+from ediffi.paint import Painting, paint, place
 from ediffi.types import Event, Prompt, StageDone
 
 
@@ -136,6 +137,7 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         num_images: int = 1,
         start_from: Picture | None = None,
         use: Collection[str] | None = None,
+        regions: Painting | Sequence[Painting | None] | None = None,
         dtype: torch.dtype = torch.bfloat16,
         **options: Any,
     ) -> Iterator[Event]:
@@ -147,6 +149,8 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
             start_from: a picture that replaces the stages below. Up to 64 pixels a side it enters
                 the first upscaler, larger ones the second; its middle square is resized to fit.
             use: roles to listen to, all if None.
+            regions: which phrases belong where, see `ediffi.paint`: for all prompts, or one for
+                each prompt.
             dtype: bfloat16 for autocast; float32 is slower and repeats to 1e-4 in any batch.
             options: those of `plan`:
                 stop_at: resolution of the last stage to run, all stages if None;
@@ -166,7 +170,10 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         check_use(use, self.roles)
         picture = None if start_from is None else open_picture(start_from)
         plan = self.plan(start_from=picture, **options)
-        texts = [check_prompt(text) for text in texts]
+        paintings = _one_each(regions, texts)
+        for text, painting in zip(texts, paintings, strict=True):
+            check_prompt(text)
+            place(text, painting)  # a wrong phrase is told of before weights are read
         self._note_unknown_words(texts)
         low_res = None
         if picture is not None:
@@ -174,6 +181,7 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
             low_res = low_res.expand(len(numbers), -1, -1, -1)
         stages = [(self.stage(config.name), sampling) for config, sampling in plan]
         prompt = make_prompt(self.encoders, texts, use=use)
+        prompt = paint(prompt, self.encoders, texts, paintings)
         prompt = prompt.map(lambda t: t.repeat_interleave(num_images, dim=0))
         return _run(stages, prompt, numbers, low_res, dtype)
 
@@ -194,6 +202,16 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
             if isinstance(event, StageDone):
                 images = event.images
         return images
+
+
+def _one_each(
+    regions: Painting | Sequence[Painting | None] | None, texts: Sequence[str]
+) -> list[Painting | None]:
+    if regions is None or isinstance(regions, Painting):
+        return [regions] * len(texts)
+    if len(regions) != len(texts):
+        raise UserError(f"{len(regions)} paintings for {len(texts)} prompts: give one for each")
+    return list(regions)
 
 
 def _run(

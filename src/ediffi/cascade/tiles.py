@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ediffi.types import Denoiser, StageInput
+from ediffi.types import Denoiser, StageInput, Window
 
 
 class Tiled:
@@ -16,8 +16,8 @@ class Tiled:
 
     Each tile is widened by `halo`, at least the network's receptive-field radius, and only its
     core is kept; where the picture ends the tile ends too, so its padding is the picture's own.
-    The result equals the whole but for rounding. Attention that looks across the picture, or a
-    painted region's weight (its maximum is taken per tile), does not have that property.
+    The result equals the whole but for rounding, painted regions included. Attention that looks
+    across the picture does not have that property.
 
     tile, halo: pixels, multiples of the network's stride; low_res is cropped alike.
     """
@@ -38,9 +38,8 @@ class Tiled:
             for left, right in self._spans(width):
                 y0, y1 = max(top - self.halo, 0), min(bottom + self.halo, height)
                 x0, x1 = max(left - self.halo, 0), min(right + self.halo, width)
-                part = self.denoise(
-                    x[:, :, y0:y1, x0:x1], sigma, _crop(cond, (height, width), (y0, y1, x0, x1))
-                )
+                window = Window(y0, y1, x0, x1, height, width)
+                part = self.denoise(x[:, :, y0:y1, x0:x1], sigma, _crop(cond, window))
                 core = part[:, :, top - y0 : bottom - y0, left - x0 : right - x0]
                 out[:, :, top:bottom, left:right] = core
         return out
@@ -50,17 +49,18 @@ class Tiled:
             yield start, min(start + self.tile, side)
 
 
-def _crop(cond: StageInput, size: tuple[int, int], window: tuple[int, int, int, int]) -> StageInput:
-    """The input of one tile. It shares the memo (text keys and values) unless regions differ."""
-    y0, y1, x0, x1 = window
-    prompt, low_res, memo = cond.prompt, cond.low_res, cond.memo
-    if low_res is not None:
-        scale = size[0] // low_res.shape[2]
-        low_res = low_res[:, :, y0 // scale : y1 // scale, x0 // scale : x1 // scale]
-    if prompt.regions is not None:
-        masks = F.interpolate(prompt.regions.masks, size, mode="bilinear")
-        regions = type(prompt.regions)(
-            masks[:, :, y0:y1, x0:x1], prompt.regions.columns, prompt.regions.weight
-        )
-        prompt, memo = type(prompt)(prompt.tokens, prompt.keep, regions), {}
-    return StageInput(prompt, low_res, cond.augmentation, memo)
+def _crop(cond: StageInput, window: Window) -> StageInput:
+    """The input of one tile, kept in cond.memo with what a network memoises on it."""
+    key = ("tile", window)
+    if key not in cond.memo:
+        low_res, regions = cond.low_res, cond.prompt.regions
+        if low_res is not None:
+            y, x = window.height // low_res.shape[2], window.width // low_res.shape[3]
+            rows = slice(window.top // y, window.bottom // y)
+            low_res = low_res[:, :, rows, window.left // x : window.right // x]
+        if regions is not None:
+            regions = replace(regions, window=window)
+        prompt = replace(cond.prompt, regions=regions)
+        cond.memo[key] = StageInput(prompt, low_res, cond.augmentation)
+    part: StageInput = cond.memo[key]
+    return part

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,9 @@ from ediffi.files import make_folder
 
 if TYPE_CHECKING:
     from ediffi.cascade import Cascade
+    from ediffi.paint import Painting
+
+    Painted = Callable[[], Painting]
 
 BATCH = 4  # pictures drawn at a time
 MAX_PICTURES = 10_000
@@ -91,6 +94,29 @@ def generate(
 
     ediffi generate --prompts prompts.txt -o pictures/ --steps 30 --guidance 4
     """
+    draw(**locals())
+
+
+def draw(
+    *,
+    prompt: str | None,
+    output: Path | None,
+    model: str,
+    seed: int | None,
+    num_images: int,
+    stop_at: int | None,
+    start_from: Path | None,
+    steps: str | None,
+    guidance: str | None,
+    sampler: str | None,
+    use: str | None,
+    prompts: Path | None,
+    preview: bool,
+    dtype: Precision,
+    tile: int | None,
+    painted: Painted | None = None,
+) -> None:
+    """What `generate` and `paint` do with their options. painted: reads what belongs where."""
     clock = Clock()
     jobs = plan_jobs(prompt, prompts, output, num_images, seed)
     asked = {
@@ -105,10 +131,13 @@ def generate(
     from ediffi.cascade import Cascade
     from ediffi.cascade.start import open_picture
     from ediffi.conditioning import check_prompt, check_use
+    from ediffi.paint import place
 
     clock.mark("import")
+    painting = painted() if painted else None
     for text in dict.fromkeys(job.prompt for job in jobs):
         check_prompt(text)
+        place(text, painting)
     picture = None if start_from is None else open_picture(start_from)
     roles = None if use is None else [role.strip() for role in use.split(",")]
     cascade = Cascade.from_pretrained(model)
@@ -123,9 +152,12 @@ def generate(
     options = asked | {
         "start_from": picture,
         "use": roles,
+        "regions": painting,
         "dtype": torch.bfloat16 if dtype is Precision.bf16 else torch.float32,
     }
     described = _describe(cascade, plan, start_from, roles, dtype)
+    if painting is not None:
+        described |= painting.described()
     _draw(cascade, jobs, options, described, clock, watch)
     typer.echo(clock.line(), err=True)
 

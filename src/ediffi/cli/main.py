@@ -14,6 +14,7 @@ from ediffi.cli import bench, data, train
 from ediffi.cli.evaluate import evaluate
 from ediffi.cli.generate import generate
 from ediffi.cli.info import info
+from ediffi.cli.paint import paint
 from ediffi.errors import Notice, UserError
 
 # Modules of commands import torch and the like only inside their functions: --help must be instant.
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(generate)
+app.command()(paint)
 app.command()(info)
 app.command()(evaluate)
 app.add_typer(data.app, name="data")

@@ -2,6 +2,7 @@
 
 from ediffi.conditioning.cache import CachedText
 from ediffi.conditioning.prompt import check_use, load_encoder, make_prompt
+from ediffi.conditioning.spans import Span, token_columns
 from ediffi.conditioning.spec import DEFAULT_TEXT, EncoderSpec
 from ediffi.conditioning.text import TextEncoder, check_prompt
 
@@ -9,9 +10,11 @@ __all__ = [
     "DEFAULT_TEXT",
     "CachedText",
     "EncoderSpec",
+    "Span",
     "TextEncoder",
     "check_prompt",
     "check_use",
     "load_encoder",
     "make_prompt",
+    "token_columns",
 ]

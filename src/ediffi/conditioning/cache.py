@@ -35,6 +35,10 @@ class CachedText:
     def width(self) -> int:
         return self.encoder.width
 
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """See `TextEncoder.offsets`."""
+        return self.encoder.offsets(text)
+
     def encode(self, texts: Sequence[str]) -> Tokens:
         """Like `TextEncoder.encode`, float32, from the values kept in float16."""
         wanted = dict.fromkeys(texts)

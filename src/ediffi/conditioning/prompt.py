@@ -21,6 +21,8 @@ class EncodesText(Protocol):
 
     def encode(self, texts: Sequence[str]) -> Tokens: ...
 
+    def offsets(self, text: str) -> list[tuple[int, int]]: ...
+
 
 Encoder = EncodesText | ClipImageEncoder
 

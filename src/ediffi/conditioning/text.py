@@ -102,6 +102,23 @@ class TextEncoder:
             )
         return cut
 
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Where each token of a text stands among its characters, by the tokenizer's own account:
+        (start, end), empty for marks that are no text. As long as the text's row of `tokenize`.
+
+        Raises:
+            UserError: the tokenizer is one without such an account.
+        """
+        if not self.tokenizer.is_fast:
+            raise UserError(f"{self.name}'s tokenizer cannot say where its tokens stand in a text")
+        read = self.tokenizer(
+            check_prompt(text),
+            truncation=True,
+            max_length=self.max_tokens,
+            return_offsets_mapping=True,
+        )
+        return [(int(start), int(end)) for start, end in read["offset_mapping"]]
+
     def encode(self, texts: Sequence[str]) -> Tokens:
         """states (B, L, D), mask (B, L), pooled (B, D); L is the longest of these texts.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -87,7 +88,8 @@ def with_null(cond: StageInput, rows: list[int]) -> StageInput:
 def stack_inputs(a: StageInput, b: StageInput) -> StageInput:
     """The batch of `a` followed by that of `b`, of one stage: same roles, lengths and sizes.
 
-    Regions may be in one only: the other then gets regions of weight 0 that paint nothing.
+    Regions may be in one only, or fewer in one than in the other: what is missing is made up by
+    regions of weight 0 that paint nothing. Masks of both have one size, and both one form.
     """
     if a.prompt.tokens.keys() != b.prompt.tokens.keys() or (a.low_res is None) != (
         b.low_res is None
@@ -120,11 +122,21 @@ def _stack_regions(a: Prompt, b: Prompt) -> Regions | None:
     two = b.regions or _no_regions(a.regions, len(b))
     if one is None or two is None:
         return None
-    return Regions(
-        torch.cat([one.masks, two.masks]),
-        {role: torch.cat([columns, two.columns[role]]) for role, columns in one.columns.items()},
-        torch.cat([one.weight, two.weight]),
+    if (one.form, one.window) != (two.form, two.window):
+        raise ValueError("only regions of one form and window can be stacked")
+    num = max(one.weight.shape[1], two.weight.shape[1])
+    one, two = (r.map(lambda t: _with_rows(t, num)) for r in (one, two))
+    return replace(
+        one,
+        masks=torch.cat([one.masks, two.masks]),
+        columns={role: torch.cat([c, two.columns[role]]) for role, c in one.columns.items()},
+        weight=torch.cat([one.weight, two.weight]),
     )
+
+
+def _with_rows(t: Tensor, num: int) -> Tensor:
+    """(B, R, ...) with zeros up to R = num."""
+    return torch.cat([t, t.new_zeros(len(t), num - t.shape[1], *t.shape[2:])], dim=1)
 
 
 def _no_regions(like: Regions | None, batch: int) -> Regions | None:

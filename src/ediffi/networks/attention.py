@@ -5,6 +5,9 @@ Shape legend: B pictures, N = H * W positions, L context tokens, C channels, h h
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,18 +23,26 @@ def merge_heads(x: Tensor) -> Tensor:
     return x.transpose(1, 2).flatten(2)  # (B, h, N, d) -> (B, N, C)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """softmax(q k^T / sqrt(d) + mask) v, mask bool (True is seen) or additive.
+def attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None = None,
+    *,
+    bias: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
+    """softmax(s + bias(s)) v, s = q k^T / sqrt(d). mask: bool, True is seen.
 
     Plain matrix products on a CPU, where at these sizes PyTorch's fused kernel takes three to five
-    times as long, forward and backward.
+    times as long, forward and backward; and wherever a bias looks at the scores.
     """
-    if q.device.type != "cpu":
+    if q.device.type != "cpu" and bias is None:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    if bias is not None:
+        scores = scores + bias(scores)
     if mask is not None:
-        hide = mask.dtype == torch.bool
-        scores = scores.masked_fill(~mask, -torch.inf) if hide else scores + mask
+        scores = scores.masked_fill(~mask, -torch.inf)
     return scores.softmax(dim=-1).to(v.dtype) @ v
 
 
@@ -57,11 +68,17 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """softmax((Q K^T + w A) / sqrt(d)) V over the prompt's tokens (paint-with-words, Sec. 4.3)."""
+    """softmax((Q K^T + w A) / sqrt(d)) V over the prompt's tokens (paint-with-words, Sec. 4.3).
 
-    def __init__(self, channels: int, context_width: int, head_width: int) -> None:
+    per_query: how far the scale of w looks, see `Context.region_bias`.
+    """
+
+    def __init__(
+        self, channels: int, context_width: int, head_width: int, *, per_query: bool
+    ) -> None:
         super().__init__()
         self.num_heads = channels // head_width
+        self.per_query = per_query
         self.norm = nn.LayerNorm(channels)
         self.query = nn.Linear(channels, channels, bias=False)
         self.key_value = nn.Linear(context_width, 2 * channels, bias=False)
@@ -70,9 +87,10 @@ class CrossAttention(nn.Module):
     def forward(self, x: Tensor, context: Context, size: tuple[int, int]) -> Tensor:
         q = split_heads(self.query(self.norm(x)), self.num_heads)
         k, v = context.once(self, self.keys_values)
-        bias = context.region_bias(q, k, size)
-        mask = context.mask[:, None, None, :] if bias is None else bias
-        return self.out(merge_heads(attend(q, k, v, mask)))
+        bias = None
+        if context.regions is not None:
+            bias = partial(context.region_bias, size=size, per_query=self.per_query)
+        return self.out(merge_heads(attend(q, k, v, context.mask[:, None, None, :], bias=bias)))
 
     def keys_values(self, states: Tensor) -> tuple[Tensor, Tensor]:
         k, v = self.key_value(states).chunk(2, dim=-1)
@@ -93,7 +111,10 @@ class TransformerBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.self_attention = SelfAttention(channels, head_width) if self_attention else None
-        self.cross_attention = CrossAttention(channels, context_width, head_width)
+        # an upscaler's block sees every position alone, and so do its regions
+        self.cross_attention = CrossAttention(
+            channels, context_width, head_width, per_query=not self_attention
+        )
         self.norm = nn.LayerNorm(channels, elementwise_affine=False)
         self.modulate = zero_init(nn.Linear(embedding_width, 2 * channels))
         self.expand = nn.Linear(channels, 4 * channels)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ediffi.types import Prompt, Regions
+from ediffi.types import Prompt, Regions, Window
 
 
 class Context:
@@ -30,7 +30,7 @@ class Context:
     ) -> None:
         self.states, self.mask, self.pooled = states, mask, pooled
         self.offsets, self.regions = offsets, regions
-        self.strength: Tensor | None = None  # (B,), log(1 + sigma), set by the network
+        self.sigma: Tensor | None = None  # (B,), set by the network
         self.sketch: tuple[Tensor, Tensor] | None = None  # see `Sketch`, set by the network
         self._memo: dict[Any, Any] = {}
 
@@ -40,32 +40,64 @@ class Context:
             self._memo[key] = fn(self.states)
         return self._memo[key]
 
-    def region_bias(self, q: Tensor, k: Tensor, size: tuple[int, int]) -> Tensor | None:
-        """The attention bias w A / sqrt(d): (B, 1, N, L), -inf at padding; None without regions.
+    def region_bias(self, scores: Tensor, size: tuple[int, int], *, per_query: bool) -> Tensor:
+        """w A, to be added to the scores Q K^T / sqrt(d) (B, h, N, L): (B, 1, N, L).
 
-        w = w' * log(1 + sigma) * max(Q K^T), the maximum taken per sample, so that a picture does
-        not depend on its batch mates.
+        w = w' * growth(sigma) * scale(scores), see `RegionForm`. The scale is taken over one
+        sample, so that a picture does not depend on its batch mates, or over each query
+        (`per_query`), so that a tile does not depend on the rest of the picture.
         """
-        if self.regions is None or self.strength is None:
-            return None
-        painted = self.once(("regions", size), lambda _: self._columns(size))  # (B, N, L)
-        scores = q.float() @ k.float().transpose(-1, -2)  # (B, h, N, L)
-        hidden = ~self.mask[:, None, None, :]
-        peak = scores.masked_fill(hidden, -torch.inf).flatten(1).amax(dim=1)  # (B,)
-        bias = (self.strength * peak / q.shape[-1] ** 0.5)[:, None, None] * painted
-        return bias[:, None].masked_fill(hidden, -torch.inf).to(q.dtype)
+        assert self.regions is not None and self.sigma is not None
+        painted: Tensor = self.once(("regions", size), lambda _: self._columns(size))
+        form, sigma = self.regions.form, self.sigma.float()
+        growth = torch.log1p(sigma if form.growth == "sigma" else sigma.square())
+        measure = _largest if form.scale == "max" else _deviation
+        across = (1, 3) if per_query else (1, 2, 3)
+        scale = measure(scores.detach(), self.mask[:, None, None, :], across)
+        return (growth[:, None, None, None] * scale * painted).to(scores.dtype)
 
     def _columns(self, size: tuple[int, int]) -> Tensor:
-        """A, weighted: column t holds the mask of the phrase that contains token t."""
+        """A, weighted: (B, 1, N, L); column t holds the mask of the phrase with token t."""
         assert self.regions is not None
-        masks = F.interpolate(self.regions.masks, size, mode="bilinear", antialias=True)
+        masks = _resized(self.regions.masks, size, self.regions.window)
+        outside = self.regions.form.outside
+        masks = (1 + outside) * masks - outside
         masks = (masks * self.regions.weight[:, :, None, None]).flatten(2)  # (B, R, N)
         painted = masks.new_zeros(len(masks), size[0] * size[1], self.states.shape[1])
         for role, columns in self.regions.columns.items():
             start = self.offsets[role]
             end = start + columns.shape[-1]
             painted[:, :, start:end] = masks.transpose(1, 2) @ columns.to(masks.dtype)
-        return painted
+        return painted[:, None]
+
+
+def _largest(scores: Tensor, visible: Tensor, across: tuple[int, ...]) -> Tensor:
+    """The largest score, not below 0, where its sign would turn a phrase away."""
+    highest = scores.masked_fill(~visible, -torch.inf).amax(across, keepdim=True)
+    return highest.clamp_min(0).float()
+
+
+def _deviation(scores: Tensor, visible: Tensor, across: tuple[int, ...]) -> Tensor:
+    """The standard deviation of the scores of tokens that are not padding."""
+    shown, scores = visible.expand_as(scores).float(), scores.float()
+    count = shown.sum(across, keepdim=True)
+    mean = (scores * shown).sum(across, keepdim=True) / count
+    return (((scores - mean).square() * shown).sum(across, keepdim=True) / count).sqrt()
+
+
+def _resized(masks: Tensor, size: tuple[int, int], window: Window | None) -> Tensor:
+    """(B, R, H, W) masks of the whole picture on a layer's grid: (B, R, *size).
+
+    A window gets its part of the grid that the whole would have, so that tiles equal the whole.
+    """
+    if window is None:
+        return F.interpolate(masks, size, mode="bilinear", antialias=True)
+    y = (window.bottom - window.top) // size[0]  # pixels per cell of the grid
+    x = (window.right - window.left) // size[1]
+    whole = (window.height // y, window.width // x)
+    masks = F.interpolate(masks, whole, mode="bilinear", antialias=True)
+    top, left = window.top // y, window.left // x
+    return masks[:, :, top : top + size[0], left : left + size[1]]
 
 
 class Conditioner(nn.Module):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -74,7 +72,7 @@ class Sketch(nn.Module):
         draft = self.draft(context.pooled).unflatten(1, (-1, *self.queries.shape[2:]))
         h = self.queries + self.pooled(embedding)[:, :, None, None] + self.see(draft)
         h = h.contiguous(memory_format=torch.channels_last)
-        context.strength = context.pooled.new_full((len(h),), math.log1p(SIGMA))
+        context.sigma = context.pooled.new_full((len(h),), SIGMA)
         for block in self.blocks:
             h = block(h, embedding, context)
         h = self.norm(h.permute(0, 2, 3, 1))

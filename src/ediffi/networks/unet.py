@@ -146,7 +146,7 @@ class UNet(nn.Module):
                 f"sides must be multiples of {self.config.stride}, got {x.shape[3]}x{x.shape[2]}"
             )
         context = self.context(cond)
-        context.strength = torch.log1p(torch.exp(4 * c_noise))  # log(1 + sigma)
+        context.sigma = torch.exp(4 * c_noise)
         embedding = F.silu(self._embedding(c_noise, context, cond))
         h = self.enter(self._fold(x, cond))
         if self.sketch is not None:

@@ -1,0 +1,153 @@
+"""Painted phrases of a prompt, and what the networks are told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ediffi.conditioning import Span, check_prompt, token_columns
+from ediffi.conditioning.prompt import Encoder
+from ediffi.errors import UserError
+from ediffi.paint.maps import Coverage
+from ediffi.paint.phrases import find_phrase, tidy_span
+from ediffi.types import Prompt, RegionForm, Regions
+
+SIDE = 256  # of the masks that networks are given
+MAX_REGIONS = 64
+MAX_WEIGHT = 100.0
+
+
+@dataclass(frozen=True)
+class Region:
+    """A phrase of the prompt and where it belongs.
+
+    phrase: words of the prompt, or span: its characters [start, end), where a phrase stands twice.
+    mask: (H, W) square, in [0, 1] or bool. weight: the paper's w'. negative: another phrase of
+    the prompt, to be kept out of the mask with the same weight.
+    """
+
+    mask: NDArray[np.float32] | NDArray[np.bool_]
+    phrase: str | None = None
+    span: Span | None = None
+    weight: float = 1.0
+    negative: str | None = None
+
+    @property
+    def name(self) -> str:
+        return repr(self.phrase) if self.phrase is not None else f"the span {list(self.span or ())}"
+
+
+@dataclass(frozen=True)
+class Painting:
+    """All that is painted for one prompt. coverage: of the map it was read from, if it was."""
+
+    regions: tuple[Region, ...]
+    form: RegionForm = field(default_factory=RegionForm)
+    coverage: Coverage | None = None
+
+    def scaled(self, factor: float) -> Painting:
+        """The same with every weight multiplied."""
+        weighed = (replace(region, weight=factor * region.weight) for region in self.regions)
+        return replace(self, regions=tuple(weighed))
+
+    def described(self) -> dict[str, Any]:
+        """What a picture's file says of it."""
+        regions = [
+            {
+                "phrase": region.phrase,
+                "span": region.span,
+                "weight": region.weight,
+                "negative": region.negative,
+                "share": round(float(np.mean(region.mask)), 4),
+            }
+            for region in self.regions
+        ]
+        return {"regions": regions, "region_form": asdict(self.form)}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A span of a tidy prompt, what it is painted on (SIDE, SIDE), and its weight."""
+
+    span: Span
+    mask: Tensor
+    weight: float
+
+
+def place(text: str, painting: Painting | None) -> list[Placed]:
+    """Every region's phrase found in the prompt; a phrase painted twice with one weight is one.
+
+    Raises:
+        UserError: a phrase that is not there or not unique, an empty mask, a bad weight, or more
+            than 64 regions.
+    """
+    regions = painting.regions if painting else ()
+    if painting and not 0 < len(regions) <= MAX_REGIONS:
+        raise UserError(f"{len(regions)} regions are painted: 1 to {MAX_REGIONS} are possible")
+    masks: dict[tuple[Span, float], Tensor] = {}
+    for region in regions:
+        if not 0 <= region.weight <= MAX_WEIGHT:
+            raise UserError(f"the weight of {region.name} is {region.weight}: 0 to {MAX_WEIGHT:g}")
+        mask = _network_mask(region)
+        tidy = check_prompt(text)
+        if region.span is not None:
+            phrases = [(tidy_span(text, region.span), region.weight)]
+        else:
+            phrases = [(find_phrase(tidy, region.phrase or ""), region.weight)]
+        if region.negative is not None:
+            phrases.append((find_phrase(tidy, region.negative), -region.weight))
+        for key in phrases:
+            masks[key] = torch.maximum(masks[key], mask) if key in masks else mask
+    return [Placed(span, mask, weight) for (span, weight), mask in masks.items()]
+
+
+def paint(
+    prompt: Prompt,
+    encoders: Mapping[str, Encoder],
+    texts: Sequence[str],
+    paintings: Sequence[Painting | None],
+) -> Prompt:
+    """The encoded prompt of B texts with their painted regions.
+
+    Raises:
+        UserError: see `place`; or a phrase that no encoder reads, or paintings of two forms.
+    """
+    placed = [place(text, painting) for text, painting in zip(texts, paintings, strict=True)]
+    forms = {painting.form for painting in paintings if painting}
+    if not forms:
+        return prompt
+    if len(forms) > 1:
+        raise UserError("all prompts drawn together need the same form of painting")
+    tidy = [check_prompt(text) for text in texts]
+    spans = [[region.span for region in row] for row in placed]
+    columns = token_columns(encoders, prompt, tidy, spans)
+    most = max(len(row) for row in placed)
+    masks = torch.zeros(len(texts), most, SIDE, SIDE)
+    weight = torch.zeros(len(texts), most)
+    for i, row in enumerate(placed):
+        for j, region in enumerate(row):
+            if not any(marked[i, j].any() for marked in columns.values()):
+                raise UserError(
+                    f"{tidy[i][slice(*region.span)]!r} stands behind the part of the prompt that "
+                    "is read: shorten the prompt"
+                )
+            masks[i, j], weight[i, j] = region.mask, region.weight
+    return replace(prompt, regions=Regions(masks, columns, weight, forms.pop()))
+
+
+def _network_mask(region: Region) -> Tensor:
+    mask = torch.as_tensor(np.asarray(region.mask, np.float32))
+    if mask.ndim != 2 or mask.shape[0] != mask.shape[1]:
+        raise UserError(f"the mask of {region.name} is {tuple(mask.shape)}: a square is needed")
+    if not (mask >= 0).all() or not (mask <= 1).all():
+        raise UserError(f"the mask of {region.name} leaves [0, 1]")
+    if not mask.any():
+        raise UserError(f"the mask of {region.name} is empty: paint something, or leave it out")
+    return F.interpolate(mask[None, None], (SIDE, SIDE), mode="bilinear", antialias=True)[0, 0]

@@ -1,0 +1,64 @@
+"""Where a phrase stands in a prompt."""
+
+from __future__ import annotations
+
+import re
+
+from ediffi.conditioning import Span
+from ediffi.errors import UserError
+
+
+def find_phrase(text: str, phrase: str) -> Span:
+    """The characters of a tidy prompt that are the phrase: whole words, in any case.
+
+    >>> find_phrase("a Red fox next to a foxglove", "red fox"), "a Red fox"[2:9]
+    ((2, 9), 'Red fox')
+
+    Raises:
+        UserError: it does not stand there, or more than once; the message shows the choices.
+    """
+    words = phrase.split()
+    if not words:
+        raise UserError("a region's phrase is empty: give words of the prompt")
+    pattern = r"\s+".join(map(re.escape, words))
+    if phrase.isascii():  # scripts without spaces between words have no whole words to look for
+        pattern = rf"(?<!\w){pattern}(?!\w)"
+    found = [match.span() for match in re.finditer(pattern, text, re.IGNORECASE)]
+    if not found:
+        known = ", ".join(dict.fromkeys(re.findall(r"\w+", text)))
+        raise UserError(f"{phrase!r} is not in the prompt. Choose among its words: {known}")
+    if len(found) > 1:
+        choices = ", ".join(f"[{a}, {b}] {_around(text, (a, b))!r}" for a, b in found)
+        raise UserError(
+            f"{phrase!r} is in the prompt {len(found)} times. "
+            f"Give a longer phrase, or the span of the one you mean: {choices}"
+        )
+    return found[0]
+
+
+def tidy_span(text: str, span: Span) -> Span:
+    """A span of a prompt as the user wrote it, in the same prompt with its white space tidied.
+
+    >>> tidy_span("  a red\\n fox", (9, 12))  # "fox"
+    (6, 9)
+
+    Raises:
+        UserError: outside the prompt, or nothing but spaces.
+    """
+    start, end = span
+    if not 0 <= start < end <= len(text) or not text[start:end].strip():
+        raise UserError(
+            f"the span [{start}, {end}] marks no words of the prompt, which has {len(text)} "
+            "characters: give [first, last + 1], counted from 0"
+        )
+    letters = [place for place, ch in enumerate(" ".join(text.split())) if ch != " "]
+    before = len("".join(text[:start].split()))
+    inside = len("".join(text[start:end].split()))
+    return letters[before], letters[before + inside - 1] + 1
+
+
+def _around(text: str, span: Span) -> str:
+    """A span with the words beside it."""
+    return " ".join(
+        [*text[: span[0]].split()[-2:], text[slice(*span)], *text[span[1] :].split()[:2]]
+    )

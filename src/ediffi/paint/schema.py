@@ -1,0 +1,205 @@
+"""Palettes and region lists as JSON, checked, and the paintings that they describe.
+
+The format is written down in docs/paint.md.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from ediffi.errors import Notice, UserError
+from ediffi.paint.maps import Coverage, colour_list, parse_colour, split_map
+from ediffi.paint.painting import MAX_REGIONS, MAX_WEIGHT, SIDE, Painting, Region
+from ediffi.paint.pictures import Source, mask_of, square_rgba
+from ediffi.types import RegionForm
+
+NOTED = 0.02  # share of a map in no colour of the palette that a person is told of
+
+
+class Phrase(BaseModel):
+    """Which words, and how strongly: see `Region`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    phrase: str | None = None
+    span: tuple[int, int] | None = None
+    weight: float = Field(default=1.0, ge=0, le=MAX_WEIGHT)
+    negative: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Phrase:
+        if (self.phrase is None) == (self.span is None):
+            raise ValueError("give either phrase or span")
+        return self
+
+    def on(self, mask: Any) -> Region:
+        return Region(mask, self.phrase, self.span, self.weight, self.negative)
+
+
+class Entry(Phrase):
+    """A phrase and its place: a mask picture, a box, or a colour of the map.
+
+    mask: file, beside the JSON, or data URI; box: left, top, right, bottom, shares of the canvas.
+    """
+
+    mask: str | None = None
+    box: tuple[float, float, float, float] | None = None
+    color: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Entry:
+        if sum(place is not None for place in (self.mask, self.box, self.color)) != 1:
+            raise ValueError("give exactly one of mask, box and color")
+        if self.box is not None:
+            left, top, right, bottom = self.box
+            if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+                raise ValueError("a box is [left, top, right, bottom], shares of 1")
+        return self
+
+
+class RegionList(BaseModel):
+    """What `--regions` reads. map: file, beside the JSON, or data URI, for entries by color."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    regions: tuple[Entry, ...] = Field(min_length=1, max_length=MAX_REGIONS)
+    map: str | None = None
+    form: RegionForm = RegionForm()
+
+
+Palette = Mapping[str, str | Phrase | None]
+_PALETTE = TypeAdapter(dict[str, str | Phrase | None])
+
+
+def from_map(
+    source: Source, palette: Palette | Mapping[str, Any], *, form: RegionForm | None = None
+) -> Painting:
+    """A painting from a colour map.
+
+    source: a picture, see `square_rgba`. palette: {"#ff0000": "cat", "#808080": None, "#0000ff":
+    {"phrase": "rocket", "weight": 1.5}}, None for colours that stand for nothing.
+
+    Raises:
+        UserError: not a picture, a bad palette, or a colour that the map does not have.
+    """
+    what = f"the map {source}" if isinstance(source, str | Path) else "the map"
+    known = _checked(_PALETTE, palette, "the palette")
+    entries = {
+        colour: Phrase(phrase=entry) if isinstance(entry, str) else entry
+        for colour, entry in known.items()
+    }
+    named = [(colour, entry) for colour, entry in entries.items() if entry is not None]
+    blank = [colour for colour, entry in entries.items() if entry is None]
+    if not named:
+        raise UserError('the palette names no phrase: write {"#ff0000": "words of the prompt"}')
+    masks, coverage = _masks(square_rgba(source, what), [c for c, _ in named], blank, what)
+    regions = (entry.on(mask) for (_, entry), mask in zip(named, masks, strict=True))
+    return Painting(tuple(regions), form or RegionForm(), coverage)
+
+
+def from_regions(value: Any, *, folder: Path = Path()) -> Painting:
+    """A painting from what the JSON of docs/paint.md holds. folder: where its files are.
+
+    Raises:
+        UserError: another shape, or a picture that cannot be read.
+    """
+    if isinstance(value, Sequence):
+        value = {"regions": value}
+    spec = _checked(TypeAdapter(RegionList), value, "the regions")
+    colours = list(dict.fromkeys(e.color for e in spec.regions if e.color is not None))
+    by_colour: dict[str, NDArray[np.bool_]] = {}
+    coverage = None
+    if colours:
+        if spec.map is None:
+            raise UserError("regions by color need a map: the name of its file, as map")
+        pixels = square_rgba(_source(spec.map, folder), "the map")
+        masks, coverage = _masks(pixels, colours, [], "the map")
+        by_colour = dict(zip(colours, masks, strict=True))
+    regions = []
+    for number, entry in enumerate(spec.regions, 1):
+        if entry.color is not None:
+            regions.append(entry.on(by_colour[entry.color]))
+        elif entry.box is not None:
+            regions.append(entry.on(_box(entry.box)))
+        elif entry.mask is not None:
+            what = f"the mask of region {number}"
+            regions.append(entry.on(mask_of(_source(entry.mask, folder), what)))
+    return Painting(tuple(regions), spec.form, coverage)
+
+
+def read_json(path: Path, what: str) -> Any:
+    """The JSON value in a file.
+
+    Raises:
+        UserError: no such file, or not JSON.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {what} {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{what} {path} is not JSON: {error}") from error
+
+
+def no_palette(source: Source) -> UserError:
+    """What to tell who gives a map alone: its colours."""
+    pixels = square_rgba(source, f"the map {source}")
+    return UserError(
+        'a map needs a palette, a JSON file such as {"#ff0000": "words of the prompt"}. '
+        f"Colours of the map: {colour_list(pixels)}"
+    )
+
+
+def _masks(
+    pixels: NDArray[np.uint8], colours: list[str], blank: list[str], what: str
+) -> tuple[NDArray[np.bool_], Coverage]:
+    """A mask for every colour, none of them empty."""
+    names = [*colours, *blank]
+    rgb = [parse_colour(name) for name in names]
+    for i, name in enumerate(names):
+        if rgb[i] in rgb[:i]:
+            raise UserError(f"the palette has the colour {name} twice")
+    masks, coverage = split_map(pixels, rgb[: len(colours)], rgb[len(colours) :])
+    for colour, mask in zip(colours, masks, strict=True):
+        if not mask.any():
+            raise UserError(
+                f"{colour} is nowhere on {what}, whose colours are: {colour_list(pixels)}"
+            )
+    if coverage.astray > NOTED:
+        warnings.warn(
+            f"{coverage.astray:.1%} of {what} is left unpainted, in colours that are not in the "
+            f"palette. Colours of the map: {colour_list(pixels)}",
+            Notice,
+            stacklevel=4,
+        )
+    return masks, coverage
+
+
+def _checked(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{what}, {place or 'as a whole'}: {first['msg']}") from error
+
+
+def _source(name: str, folder: Path) -> str | Path:
+    return name if name.startswith("data:") else folder / name
+
+
+def _box(box: tuple[float, float, float, float]) -> NDArray[np.float32]:
+    """A box's mask, its edges as soft as a share of a pixel."""
+    places = np.arange(SIDE)
+    left, top, right, bottom = (SIDE * share for share in box)
+    across = np.clip(np.minimum(places + 1, right) - np.maximum(places, left), 0, 1)
+    down = np.clip(np.minimum(places + 1, bottom) - np.maximum(places, top), 0, 1)
+    return np.asarray(down[:, None] * across[None], np.float32)
