@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor
 from ediffi.cascade import Cascade, Stage
 from ediffi.cascade.tiles import Tiled
 from ediffi.conditioning import make_prompt
-from ediffi.types import Regions, StageInput
+from ediffi.types import RegionForm, Regions, StageInput
 
 SIDE = 256
 
@@ -63,26 +64,42 @@ def test_wide_pictures(stage: Stage, cond: StageInput) -> None:
     torch.testing.assert_close(tiled, stage.denoiser(x, sigma, wide), atol=1e-4, rtol=0)
 
 
-def test_painted_masks_are_cropped_with_the_picture(cond: StageInput) -> None:
-    masks = torch.zeros(2, 1, 8, 8)
-    masks[:, :, :4] = 1  # the upper half
-    length = cond.prompt.tokens["t5"].mask.shape[1]
-    columns = {"t5": torch.ones(2, 1, length, dtype=torch.bool)}
-    painted = Regions(masks, columns, torch.ones(2, 1))
-    prompt = type(cond.prompt)(cond.prompt.tokens, cond.prompt.keep, painted)
-    seen = []
+@torch.no_grad()
+@pytest.mark.parametrize("form", [RegionForm(), RegionForm("std", "sigma-squared")])
+def test_tiles_equal_the_whole_with_regions(
+    stage: Stage, cond: StageInput, form: RegionForm
+) -> None:
+    halo, stride = parts(stage)
+    masks = torch.zeros(2, 2, 100, 100)  # no multiple of any grid
+    masks[:, 0, 10:37, 20:81] = 1
+    masks[:, 1, 50:, :33] = 0.7
+    columns = torch.zeros(2, 2, cond.prompt.tokens["t5"].mask.shape[1], dtype=torch.bool)
+    columns[:, 0, 1] = columns[:, 1, 2] = True
+    regions = Regions(
+        masks, {"t5": columns}, torch.full((2, 2), 1e4), form
+    )  # random scores are tiny
+    painted = replace(cond, prompt=replace(cond.prompt, regions=regions), memo={})
+    x = torch.randn(2, 3, SIDE, SIDE, generator=torch.manual_seed(3))
+    sigma = torch.tensor([0.9, 0.5])
+    whole = stage.denoiser(x, sigma, painted)
+    tiled = Tiled(stage.denoiser, tile=64, halo=halo, stride=stride)
+    torch.testing.assert_close(tiled(x, sigma, painted), whole, atol=1e-4, rtol=0)
+    torch.testing.assert_close(tiled(x, sigma, painted), whole, atol=1e-4, rtol=0)  # from the memo
+    assert (whole - stage.denoiser(x, sigma, cond)).abs().max() > 1e-3  # regions act
+
+
+def test_a_tile_is_cut_once(stage: Stage, cond: StageInput) -> None:
+    parts: list[StageInput] = []
 
     def denoise(x: Tensor, sigma: Tensor, part: StageInput) -> Tensor:
-        assert part.prompt.regions is not None
-        seen.append(float(part.prompt.regions.masks.mean()))
+        parts.append(part)
         return x
 
-    x = torch.zeros(2, 3, SIDE, SIDE)
-    Tiled(denoise, tile=128, halo=0, stride=8)(
-        x, torch.ones(2), StageInput(prompt, cond.low_res, cond.augmentation)
-    )
-    assert seen[0] == seen[1] and seen[2] == seen[3]
-    assert seen[0] > 0.9 and seen[2] < 0.1
+    fresh = replace(cond, memo={})
+    tiled = Tiled(denoise, tile=128, halo=0, stride=8)
+    for _ in range(2):
+        tiled(torch.zeros(2, 3, SIDE, SIDE), torch.ones(2), fresh)
+    assert len(parts) == 8 and all(a is b for a, b in zip(parts[:4], parts[4:], strict=True))
 
 
 def test_tile_must_fit_the_stride(stage: Stage) -> None:

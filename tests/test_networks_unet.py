@@ -9,8 +9,8 @@ from torch import Tensor
 from ediffi.diffusion import edm_loss
 from ediffi.networks import PRESETS, STAGES, UNet, build_denoiser, sketch_loss
 from ediffi.networks.attention import attend
-from ediffi.networks.context import Conditioner
-from ediffi.types import ROLES, Prompt, Regions, StageInput, Tokens
+from ediffi.networks.context import Conditioner, _resized
+from ediffi.types import ROLES, Prompt, RegionForm, Regions, StageInput, Tokens, Window
 
 
 def prompt(batch: int = 2, length: int = 6, roles: dict[str, int] | None = None) -> Prompt:
@@ -97,13 +97,14 @@ def test_prompt_is_projected_once_per_input() -> None:
     assert len(calls) == 2
 
 
-def regions(weight: float, batch: int = 2) -> Regions:
+def regions(weight: float, batch: int = 2, form: RegionForm | None = None) -> Regions:
     """The left half belongs to token 1 of t5."""
     masks = torch.zeros(batch, 1, 32, 32)
     masks[..., :16] = 1
     columns = torch.zeros(batch, 1, 6, dtype=torch.bool)
     columns[..., 1] = True
-    return Regions(masks, {"t5": columns}, torch.full((batch, 1), weight))
+    weights = torch.full((batch, 1), weight)
+    return Regions(masks, {"t5": columns}, weights, form or RegionForm())
 
 
 def test_regions_act_where_painted_and_are_off_at_weight_zero() -> None:
@@ -116,23 +117,78 @@ def test_regions_act_where_painted_and_are_off_at_weight_zero() -> None:
     assert change[:6].min() > change[-2:].max()  # columns of the picture, left against right
 
 
-def test_region_bias_is_the_papers_formula() -> None:
+FORMS = [RegionForm(), RegionForm("std", "sigma-squared")]
+
+
+@pytest.mark.parametrize("per_query", [False, True])
+@pytest.mark.parametrize("form", FORMS)
+def test_region_bias_is_the_papers_formula(form: RegionForm, per_query: bool) -> None:
     conditioner = Conditioner({"t5": 32}, context_width=16, embedding_width=16)
-    painted = prompt(roles={"t5": 32})
-    painted = Prompt(painted.tokens, painted.keep, regions(2.0))
-    context = conditioner(painted)
-    context.strength = torch.tensor([0.5, 1.5])
+    plain = prompt(roles={"t5": 32})
+    context = conditioner(Prompt(plain.tokens, plain.keep, regions(2.0, form=form)))
+    context.sigma = torch.tensor([0.5, 1.5])
     q, k = torch.randn(2, 2, 16, 8), torch.randn(2, 2, 7, 8)
-    bias = context.region_bias(q, k, (4, 4))
-    assert bias is not None
-    scores = q @ k.transpose(-1, -2)
+    scores = q @ k.transpose(-1, -2) / 8**0.5
+    bias = context.region_bias(scores, (4, 4), per_query=per_query)
+    assert bias.shape == (2, 1, 16, 7)
     for b in range(2):
-        peak = scores[b, :, :, :5].max()  # of the tokens that are not padding
-        expected = 2.0 * context.strength[b] * peak / 8**0.5
-        torch.testing.assert_close(bias[b, 0, 0, 2], expected)  # left edge; null token comes first
-        assert bias[b, 0, 3, 2] == 0  # right edge
-        assert bias[b, 0, 0, 1] == 0  # another token
-        assert bias[b, 0, 0, 6] == -torch.inf  # padding
+        sigma = context.sigma[b] ** (2 if form.growth == "sigma-squared" else 1)
+        left, right = 4, 7  # the ends of the second row, one painted, one not
+        for query, painted in ((left, 1.0), (right, 0.0)):
+            seen = scores[b, :, query if per_query else slice(None), :5]  # the rest is padding
+            scale = seen.max() if form.scale == "max" else seen.std(correction=0)
+            expected = 2.0 * torch.log1p(sigma) * scale * painted
+            torch.testing.assert_close(bias[b, 0, query, 2], expected)  # the null token is first
+        others = [0, 1, 3, 4, 5, 6]
+        assert not bias[b, 0, :, others].any()
+
+
+def test_a_negative_largest_score_turns_no_phrase_away() -> None:
+    conditioner = Conditioner({"t5": 32}, context_width=16, embedding_width=16)
+    plain = prompt(roles={"t5": 32})
+    context = conditioner(Prompt(plain.tokens, plain.keep, regions(2.0)))
+    context.sigma = torch.ones(2)
+    assert not context.region_bias(-torch.rand(2, 2, 16, 7), (4, 4), per_query=True).any()
+
+
+def test_unpainted_pictures_do_not_notice_painted_batch_mates() -> None:
+    """The unconditional half of guidance, and a prompt without regions beside one with some."""
+    net, plain = network(), prompt()
+    painted = Prompt(plain.tokens, plain.keep, regions(1e3))
+    assert painted.regions is not None
+    painted.regions.weight[0] = 0.0
+    both, expected = run(net, StageInput(painted)), run(net, StageInput(plain))
+    assert torch.equal(both[0], expected[0])
+    assert (both[1] - expected[1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("stage", ["base", "sr256"])
+def test_painted_pictures_do_not_depend_on_batch_mates(stage: str) -> None:
+    net, plain = network(stage), prompt(4)
+    painted = Prompt(plain.tokens, plain.keep, regions(2.0, batch=4))
+    low = torch.randn(4, 3, 4, 4) if stage == "sr256" else None
+    cond = StageInput(painted, low, None if low is None else torch.full((4,), 0.1))
+    torch.manual_seed(1)
+    x, c_noise = torch.randn(4, 3, 16, 16), torch.linspace(-1, 1, 4)
+    with torch.no_grad():
+        expected = net(x, c_noise, cond)[2]
+        alone = net(x[2:3], c_noise[2:3], cond.map(lambda t: t[2:3]))[0]
+    torch.testing.assert_close(alone, expected, atol=1e-4, rtol=0)
+
+
+def test_a_window_gets_its_part_of_the_masks_on_the_whole_grid() -> None:
+    masks = torch.rand(1, 2, 50, 50)
+    whole = _resized(masks, (16, 32), None)
+    window = Window(top=32, bottom=96, left=64, right=256, height=128, width=256)
+    assert torch.equal(_resized(masks, (8, 24), window), whole[:, :, 4:12, 8:32])
+
+
+def test_gradients_flow_through_painted_attention() -> None:
+    net, plain = network(), prompt()
+    painted = Prompt(plain.tokens, plain.keep, regions(1.0))
+    net(torch.randn(2, 3, 16, 16), torch.zeros(2), StageInput(painted)).square().mean().backward()
+    grads = [p.grad for n, p in net.named_parameters() if "cross_attention.query" in n]
+    assert grads and all(g is not None and g.isfinite().all() and g.any() for g in grads)
 
 
 def test_regions_of_roles_that_are_not_there_are_skipped() -> None:

@@ -36,17 +36,11 @@ class RegionForm:
     """How a region's weight w' becomes what is added to Q K^T: w = w' * growth * scale.
 
     scale: the largest of Q K^T (the paper's), or its standard deviation; growth: log(1 + sigma)
-    (the paper's), or log(1 + sigma^2), which fades sooner. outside: as a share of w, how much the
-    phrase is held back where its region is not painted; 0 in the paper.
+    (the paper's), or log(1 + sigma^2), which fades sooner.
     """
 
     scale: Literal["max", "std"] = "max"
     growth: Literal["sigma", "sigma-squared"] = "sigma"
-    outside: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.outside <= 10:
-            raise ValueError(f"outside is {self.outside}: 0 to 10")
 
 
 @dataclass(frozen=True)

@@ -37,17 +37,14 @@ def paint(
         Path | None, typer.Option(help="JSON list of phrases and masks, instead of a map.")
     ] = None,
     weight: Annotated[
-        float, typer.Option(min=0, max=100, help="Multiplies the weight of every region.")
-    ] = 1.0,
+        float | None,
+        typer.Option(min=0, max=100, help="Of all regions, the paper's w'. Default: 0.5."),
+    ] = None,
     scale: Annotated[
         Scale | None, typer.Option(help="Weights in units of the scores' max (the paper's) or std.")
     ] = None,
     growth: Annotated[
         Growth | None, typer.Option(help="With log(1 + sigma), the paper's, or its square.")
-    ] = None,
-    outside: Annotated[
-        float | None,
-        typer.Option(min=0, max=10, help="Hold phrases back elsewhere, so strongly; paper: 0."),
     ] = None,
     **options: Any,
 ) -> None:
@@ -60,11 +57,11 @@ def paint(
 
     ediffi paint "a cat next to a rocket" --regions regions.json --weight 1.5 --stop-at 64
     """
-    forms = {"scale": scale, "growth": growth, "outside": outside}
+    forms = {"scale": scale, "growth": growth}
     asked = {name: value for name, value in forms.items() if value is not None}
 
     def read() -> Painting:
-        return _painting(map, palette, regions, weight, asked)
+        return _painting(map, palette, regions, {} if weight is None else {"weight": weight}, asked)
 
     draw(**options, painted=read)
 
@@ -73,7 +70,7 @@ def _painting(
     map: Path | None,
     palette: Path | None,
     regions: Path | None,
-    weight: float,
+    changes: dict[str, Any],
     form: dict[str, Any],
 ) -> Painting:
     from dataclasses import replace
@@ -92,7 +89,7 @@ def _painting(
         painting = from_map(map, read_json(palette, "--palette"))
     if painting.coverage is not None:
         typer.echo(painting.coverage.line(), err=True)
-    return replace(painting.scaled(weight), form=replace(painting.form, **form))
+    return replace(painting, form=replace(painting.form, **form), **changes)
 
 
 def _with_options_of_generate() -> None:

@@ -60,8 +60,6 @@ class Context:
         """A, weighted: (B, 1, N, L); column t holds the mask of the phrase with token t."""
         assert self.regions is not None
         masks = _resized(self.regions.masks, size, self.regions.window)
-        outside = self.regions.form.outside
-        masks = (1 + outside) * masks - outside
         masks = (masks * self.regions.weight[:, :, None, None]).flatten(2)  # (B, R, N)
         painted = masks.new_zeros(len(masks), size[0] * size[1], self.states.shape[1])
         for role, columns in self.regions.columns.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +14,17 @@ from ediffi.errors import UserError
 
 RGB = tuple[int, int, int]
 BLANK: tuple[RGB, ...] = ((255, 255, 255), (0, 0, 0))  # not painted, unless the palette has them
-REACH = 96.0  # RGB distance up to which a pixel is taken for a colour: JPEG's noise stays within 40
+REACH = 64.0  # RGB distance up to which a pixel is taken for a colour: JPEG's noise stays within 40
 NUM_SHOWN = 12
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Shares of a map's pixels. exact, snapped: in a colour of the palette, or near one; blank:
-    white, black, transparent or a colour set to null; astray: near no colour, left unpainted."""
+    """Shares of a map's pixels.
+
+    exact, snapped: in a colour of the palette, or nearest to one; blank: white, black, transparent
+    or a colour set to null, or nearest to these; astray: in another colour, left unpainted.
+    """
 
     exact: float
     snapped: float
@@ -55,6 +59,7 @@ def split_map(
 ) -> tuple[NDArray[np.bool_], Coverage]:
     """(H, W, 4) RGBA -> where each colour is, (colours, H, W), and how much fitted.
 
+    A pixel near a colour, or between two as at the edge of a soft brush, goes to the nearest.
     blank: colours, beside white, black and transparency, that stand for nothing.
     """
     height, width = pixels.shape[:2]
@@ -64,6 +69,7 @@ def split_map(
     apart = np.stack([_distance(rgb, colour) for colour in known])
     nearest, distance = apart.argmin(0), apart.min(0)
     astray = (distance > REACH) & (seen >= 0)
+    astray[astray] = ~_blends(rgb[astray], known)
     nearest[astray | (seen < 0)] = len(colours)  # the first that stands for nothing
     owner, exact, lost = nearest[where], (distance == 0)[where], astray[where]
     masks = (owner == np.arange(len(colours))[:, None]).reshape(-1, height, width)
@@ -86,7 +92,7 @@ def colours_of(pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
     found: list[tuple[str, float]] = []
     while left.any() and len(found) < NUM_SHOWN:
         first = int(np.where(left, counts, -1).argmax())
-        near = left & (_distance(rgb, rgb[first]) <= REACH / 2)
+        near = left & (_distance(rgb, rgb[first]) <= REACH)
         red, green, blue = rgb[first].astype(int)
         share = float(counts[near].sum() / pixels[..., 0].size)
         found.append((f"#{red:02x}{green:02x}{blue:02x}", share))
@@ -99,6 +105,17 @@ def colour_list(pixels: NDArray[np.uint8]) -> str:
     return ", ".join(f"{colour} ({share:.1%})" for colour, share in colours_of(pixels))
 
 
+def _blends(rgb: NDArray[np.float64], known: Sequence[RGB]) -> NDArray[np.bool_]:
+    """Which of (N, 3) colours lie between two known ones, within half of REACH."""
+    coarse, where = np.unique(rgb // 8, axis=0, return_inverse=True)
+    coarse, between = 8 * coarse + 3.5, np.zeros(len(coarse), bool)
+    for one, other in combinations(np.array(known, np.float64), 2):
+        along = other - one
+        share = np.clip((coarse - one) @ along / (along @ along), 0, 1)
+        between |= _distance(coarse, one + share[:, None] * along) <= REACH / 2
+    return between[where]
+
+
 def _codes(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """One number per pixel: its colour, or -1 where it is more than half transparent."""
     red, green, blue, alpha = pixels.reshape(-1, 4).astype(np.int64).T
@@ -109,6 +126,6 @@ def _rgb(codes: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.stack([codes >> 16 & 255, codes >> 8 & 255, codes & 255], -1).astype(np.float64)
 
 
-def _distance(rgb: NDArray[np.float64], colour: RGB | NDArray[np.float64]) -> NDArray[np.float64]:
-    distance: NDArray[np.float64] = np.linalg.norm(rgb - np.asarray(colour, np.float64), axis=-1)
+def _distance(rgb: NDArray[np.float64], to: RGB | NDArray[np.float64]) -> NDArray[np.float64]:
+    distance: NDArray[np.float64] = np.linalg.norm(rgb - np.asarray(to, np.float64), axis=-1)
     return distance

@@ -22,6 +22,8 @@ from ediffi.types import Prompt, RegionForm, Regions
 SIDE = 256  # of the masks that networks are given
 MAX_REGIONS = 64
 MAX_WEIGHT = 100.0
+# the first weights fill regions like stencils at 1, and hardly notice them at 0.1
+DEFAULT_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Region:
     """A phrase of the prompt and where it belongs.
 
     phrase: words of the prompt, or span: its characters [start, end), where a phrase stands twice.
-    mask: (H, W) square, in [0, 1] or bool. weight: the paper's w'. negative: another phrase of
-    the prompt, to be kept out of the mask with the same weight.
+    mask: (H, W) square, in [0, 1] or bool. weight: beside other regions, see `Painting`.
+    negative: another phrase of the prompt, to be kept out of the mask with the same weight.
     """
 
     mask: NDArray[np.float32] | NDArray[np.bool_]
@@ -46,16 +48,16 @@ class Region:
 
 @dataclass(frozen=True)
 class Painting:
-    """All that is painted for one prompt. coverage: of the map it was read from, if it was."""
+    """All that is painted for one prompt.
+
+    weight: the paper's w', which those of the regions multiply; coverage: of the map it was read
+    from, if it was.
+    """
 
     regions: tuple[Region, ...]
+    weight: float = DEFAULT_WEIGHT
     form: RegionForm = field(default_factory=RegionForm)
     coverage: Coverage | None = None
-
-    def scaled(self, factor: float) -> Painting:
-        """The same with every weight multiplied."""
-        weighed = (replace(region, weight=factor * region.weight) for region in self.regions)
-        return replace(self, regions=tuple(weighed))
 
     def described(self) -> dict[str, Any]:
         """What a picture's file says of it."""
@@ -69,7 +71,7 @@ class Painting:
             }
             for region in self.regions
         ]
-        return {"regions": regions, "region_form": asdict(self.form)}
+        return {"regions": regions, "painting": {"weight": self.weight, **asdict(self.form)}}
 
 
 @dataclass(frozen=True)
@@ -88,21 +90,25 @@ def place(text: str, painting: Painting | None) -> list[Placed]:
         UserError: a phrase that is not there or not unique, an empty mask, a bad weight, or more
             than 64 regions.
     """
-    regions = painting.regions if painting else ()
-    if painting and not 0 < len(regions) <= MAX_REGIONS:
-        raise UserError(f"{len(regions)} regions are painted: 1 to {MAX_REGIONS} are possible")
+    if painting is None:
+        return []
+    if not 0 < len(painting.regions) <= MAX_REGIONS:
+        raise UserError(
+            f"{len(painting.regions)} regions are painted: 1 to {MAX_REGIONS} are possible"
+        )
     masks: dict[tuple[Span, float], Tensor] = {}
-    for region in regions:
-        if not 0 <= region.weight <= MAX_WEIGHT:
-            raise UserError(f"the weight of {region.name} is {region.weight}: 0 to {MAX_WEIGHT:g}")
+    for region in painting.regions:
+        weight = painting.weight * region.weight
+        if not 0 <= weight <= MAX_WEIGHT:
+            raise UserError(f"the weight of {region.name} is {weight:g}: 0 to {MAX_WEIGHT:g}")
         mask = _network_mask(region)
         tidy = check_prompt(text)
         if region.span is not None:
-            phrases = [(tidy_span(text, region.span), region.weight)]
+            phrases = [(tidy_span(text, region.span), weight)]
         else:
-            phrases = [(find_phrase(tidy, region.phrase or ""), region.weight)]
+            phrases = [(find_phrase(tidy, region.phrase or ""), weight)]
         if region.negative is not None:
-            phrases.append((find_phrase(tidy, region.negative), -region.weight))
+            phrases.append((find_phrase(tidy, region.negative), -weight))
         for key in phrases:
             masks[key] = torch.maximum(masks[key], mask) if key in masks else mask
     return [Placed(span, mask, weight) for (span, weight), mask in masks.items()]

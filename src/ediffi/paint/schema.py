@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from ediffi.errors import Notice, UserError
 from ediffi.paint.maps import Coverage, colour_list, parse_colour, split_map
-from ediffi.paint.painting import MAX_REGIONS, MAX_WEIGHT, SIDE, Painting, Region
+from ediffi.paint.painting import DEFAULT_WEIGHT, MAX_REGIONS, MAX_WEIGHT, SIDE, Painting, Region
 from ediffi.paint.pictures import Source, mask_of, square_rgba
 from ediffi.types import RegionForm
 
@@ -25,7 +25,7 @@ NOTED = 0.02  # share of a map in no colour of the palette that a person is told
 
 
 class Phrase(BaseModel):
-    """Which words, and how strongly: see `Region`."""
+    """Which words, and how strongly: see `Region`. A string alone is the phrase."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,6 +33,11 @@ class Phrase(BaseModel):
     span: tuple[int, int] | None = None
     weight: float = Field(default=1.0, ge=0, le=MAX_WEIGHT)
     negative: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_words(cls, value: Any) -> Any:
+        return {"phrase": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one_of(self) -> Phrase:
@@ -66,23 +71,25 @@ class Entry(Phrase):
 
 
 class RegionList(BaseModel):
-    """What `--regions` reads. map: file, beside the JSON, or data URI, for entries by color."""
+    """What `--regions` reads. map: file, beside the JSON, or data URI, for entries by color;
+    weight, form: see `Painting`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     regions: tuple[Entry, ...] = Field(min_length=1, max_length=MAX_REGIONS)
     map: str | None = None
+    weight: float = Field(default=DEFAULT_WEIGHT, ge=0, le=MAX_WEIGHT)
     form: RegionForm = RegionForm()
 
 
-Palette = Mapping[str, str | Phrase | None]
-_PALETTE = TypeAdapter(dict[str, str | Phrase | None])
-
-
 def from_map(
-    source: Source, palette: Palette | Mapping[str, Any], *, form: RegionForm | None = None
+    source: Source,
+    palette: Mapping[str, Any],
+    *,
+    weight: float = DEFAULT_WEIGHT,
+    form: RegionForm | None = None,
 ) -> Painting:
-    """A painting from a colour map.
+    """A painting from a colour map. weight, form: see `Painting`.
 
     source: a picture, see `square_rgba`. palette: {"#ff0000": "cat", "#808080": None, "#0000ff":
     {"phrase": "rocket", "weight": 1.5}}, None for colours that stand for nothing.
@@ -91,18 +98,14 @@ def from_map(
         UserError: not a picture, a bad palette, or a colour that the map does not have.
     """
     what = f"the map {source}" if isinstance(source, str | Path) else "the map"
-    known = _checked(_PALETTE, palette, "the palette")
-    entries = {
-        colour: Phrase(phrase=entry) if isinstance(entry, str) else entry
-        for colour, entry in known.items()
-    }
+    entries = _checked(TypeAdapter(dict[str, Phrase | None]), palette, "the palette")
     named = [(colour, entry) for colour, entry in entries.items() if entry is not None]
     blank = [colour for colour, entry in entries.items() if entry is None]
     if not named:
         raise UserError('the palette names no phrase: write {"#ff0000": "words of the prompt"}')
     masks, coverage = _masks(square_rgba(source, what), [c for c, _ in named], blank, what)
     regions = (entry.on(mask) for (_, entry), mask in zip(named, masks, strict=True))
-    return Painting(tuple(regions), form or RegionForm(), coverage)
+    return Painting(tuple(regions), weight, form or RegionForm(), coverage)
 
 
 def from_regions(value: Any, *, folder: Path = Path()) -> Painting:
@@ -132,7 +135,7 @@ def from_regions(value: Any, *, folder: Path = Path()) -> Painting:
         elif entry.mask is not None:
             what = f"the mask of region {number}"
             regions.append(entry.on(mask_of(_source(entry.mask, folder), what)))
-    return Painting(tuple(regions), spec.form, coverage)
+    return Painting(tuple(regions), spec.weight, spec.form, coverage)
 
 
 def read_json(path: Path, what: str) -> Any:
