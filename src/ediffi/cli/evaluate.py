@@ -12,16 +12,18 @@ import typer
 
 from ediffi.errors import UserError
 
-PROTOCOLS = ("first-weights",)
+PROTOCOLS = ("first-weights", "layout")
 
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="Model that ships with ediffi, or its folder.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
-    protocol: Annotated[str, typer.Option(help="There is one: first-weights.")] = PROTOCOLS[0],
+    protocol: Annotated[
+        str, typer.Option(help=f"What to measure: {' or '.join(PROTOCOLS)}.")
+    ] = PROTOCOLS[0],
     prompts: Annotated[
         Path | None,
-        typer.Option(help="Fixed prompts, one JSON object a line. Default: the protocol's own."),
+        typer.Option(help="Fixed prompts or layouts, a JSON object a line. Default: its own."),
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Where the grid was built.")] = None,
 ) -> None:
@@ -31,18 +33,25 @@ def evaluate(
     `evaluate` and the built grid. Example:
 
     ediffi evaluate pictogram --protocol first-weights -o docs/results
+
+    ediffi evaluate pictogram --protocol layout -o docs/results
     """
     if protocol not in PROTOCOLS:
         raise UserError(f"no protocol {protocol!r}: known are {', '.join(PROTOCOLS)}")
     from ediffi.cascade import Cascade
     from ediffi.data.grid import Grid
-    from ediffi.evaluate.first_weights import run
+    from ediffi.evaluate import first_weights, layout
+    from ediffi.evaluate.layouts import LAYOUTS
     from ediffi.evaluate.prompts import FIRST_WEIGHTS
 
     cascade, grid = Cascade.from_pretrained(model), Grid.load(cache)
     with _bars() as report:
-        results = run(cascade, prompts or FIRST_WEIGHTS, output, grid=grid, report=report)
-    results["upscalers"].pop("by_picture")
+        if protocol == "layout":
+            results = layout.run(cascade, prompts or LAYOUTS, output, grid=grid, report=report)
+        else:
+            rows = prompts or FIRST_WEIGHTS
+            results = first_weights.run(cascade, rows, output, grid=grid, report=report)
+            results["upscalers"].pop("by_picture")
     typer.echo(json.dumps(results, indent=2))
 
 
