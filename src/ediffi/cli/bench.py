@@ -128,13 +128,21 @@ def _time_scenes(composer: Any, num_scenes: int, size: int) -> tuple[float, floa
 def sample(
     model: Annotated[str, typer.Option("--model", "-m", help="A model.")] = "pictogram",
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each kind; medians.")] = 3,
+    regions: Annotated[
+        bool, typer.Option("--regions", help="Time one step of each stage, painted and not.")
+    ] = False,
 ) -> None:
     """Time prompt to file: cold, as a command of its own, and warm, in one process.
 
     ediffi bench sample
+
+    ediffi bench sample --regions --repeats 20
     """
     from statistics import median
 
+    if regions:
+        _time_regions(model, repeats)
+        return
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "ediffi.cli.main", "generate", PROMPT, "--seed", "7"]
         command += ["--model", model, "-o", str(Path(folder) / "cold.png")]
@@ -152,6 +160,44 @@ def sample(
         "warm, seconds (median): "
         + ", ".join(f"{part} {median(run[part] for run in warm):.2f}" for part in warm[0])
     )
+
+
+def _time_regions(model: str, repeats: int) -> None:
+    """Seconds of a denoising of every stage: the prompt alone, and with two phrases painted.
+
+    The two take turns, so that what else the machine does hits both.
+    """
+    from statistics import median
+
+    import torch
+
+    from ediffi.cascade import Cascade
+    from ediffi.conditioning import make_prompt
+    from ediffi.paint import from_regions, paint
+
+    places = [
+        {"phrase": "fox", "box": [0, 0.2, 0.5, 1]},
+        {"phrase": "rocket", "box": [0.5, 0, 1, 1]},
+    ]
+    cascade = Cascade.from_pretrained(model)
+    plain = make_prompt(cascade.encoders, [PROMPT])
+    painted = paint(plain, cascade.encoders, [PROMPT], [from_regions(places)])
+    _table("stage", "plain s", "painted s", "more")
+    for stage in cascade.stages:
+        how, side = stage.config.sampling, stage.config.resolution
+        low = stage.config.input_resolution
+        low_res = None if stage.config.network.scale == 1 else torch.zeros(1, 3, low, low)
+        denoise = stage.denoise_with(how, torch.bfloat16)
+        conds = [stage.condition(p, [0], low_res, how.augmentation) for p in (plain, painted)]
+        x, sigma = torch.zeros(1, 3, side, side), torch.full((1,), how.sigma_max)
+        seconds: tuple[list[float], list[float]] = ([], [])
+        for _ in range(repeats + 1):
+            for cond, times in zip(conds, seconds, strict=True):
+                start = time.perf_counter()
+                denoise(x, sigma, cond)
+                times.append(time.perf_counter() - start)
+        a, b = (median(times[1:]) for times in seconds)  # the first projects the prompt
+        _table(str(stage.config.name), f"{a:.4f}", f"{b:.4f}", f"{b / a - 1:+.1%}")
 
 
 _LOADED: dict[str, Any] = {}

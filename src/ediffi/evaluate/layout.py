@@ -43,6 +43,7 @@ from ediffi.pixels import from_uint8
 PAPER, VARIANT = RegionForm(), RegionForm("std", "sigma-squared")
 SWEEP = (0.125, 0.25, 0.5, 1.0, 2.0)
 VARIANT_SWEEP = (0.5, 1.0)
+MIN_CONCEPTS = 5  # among which the judge is tested on its five likeliest
 CANDIDATES = 10  # what the judge chooses from: the right thing, the layout's others, strangers
 MARGIN = 1.1  # side of what the judge is shown of a region, by the longer side of the region
 NUM_SHEET = 16
@@ -67,6 +68,9 @@ def run(
     """
     rows = read_layouts(layouts_file)
     partners = shuffled(rows)
+    hexcodes = sorted({thing.hexcode for row in rows for thing in row.things})
+    if len(hexcodes) < MIN_CONCEPTS:
+        raise UserError(f"{layouts_file}: the judge needs at least {MIN_CONCEPTS} different things")
     grid = grid or Grid.load()
     reference, extractor = Reference(grid), EfficientNetLite0()
     digest = hashlib.sha256(layouts_file.read_bytes()).hexdigest()
@@ -79,7 +83,6 @@ def run(
     pictures["composer"] = [reference.composer.render(row.scene(grid), side) for row in rows]
     singles = _draw_singles(cascade, rows, folder / "single", report)
     report("judge", 0, 1)
-    hexcodes = sorted({thing.hexcode for row in rows for thing in row.things})
     judge, _ = fit_judge(reference, hexcodes, extractor)
     report("judge", 1, 1)
     seen = {name: _features(extractor, images, rows) for name, images in pictures.items()}
