@@ -1,13 +1,14 @@
 """Guidance and thresholding: closed forms, and off is bit-exactly off."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
 from ediffi.diffusion import Guided, Thresholded, gaussian, stack_inputs
-from ediffi.types import Prompt, Regions, StageInput, Tokens
+from ediffi.types import Prompt, RegionForm, Regions, StageInput, Tokens
 
 BATCH = 4
 
@@ -109,6 +110,19 @@ def test_stacking_pads_missing_regions_with_ones_that_paint_nothing() -> None:
     assert stack_inputs(plain, plain).prompt.regions is None
     with pytest.raises(ValueError, match="one stage"):
         stack_inputs(plain, make_cond(low_res=True))
+
+
+def test_stacking_pictures_with_different_numbers_of_regions() -> None:
+    one, two = make_cond(regions=True), make_cond(regions=True)
+    assert two.prompt.regions is not None
+    more = two.prompt.regions.map(lambda t: torch.cat([t, t], dim=1))
+    two = replace(two, prompt=replace(two.prompt, regions=more))
+    stacked = stack_inputs(one, two).prompt.regions
+    assert stacked is not None and stacked.masks.shape == (8, 2, 8, 8)
+    assert stacked.weight.tolist() == [[1.0, 0.0]] * 4 + [[1.0, 1.0]] * 4
+    other = replace(more, form=RegionForm("std"))
+    with pytest.raises(ValueError, match="one form"):
+        stack_inputs(one, replace(two, prompt=replace(two.prompt, regions=other)))
 
 
 def test_thresholding_closed_form_per_sample() -> None:

@@ -113,7 +113,7 @@ def _blends(rgb: NDArray[np.float64], known: Sequence[RGB]) -> NDArray[np.bool_]
         along = other - one
         share = np.clip((coarse - one) @ along / (along @ along), 0, 1)
         between |= _distance(coarse, one + share[:, None] * along) <= REACH / 2
-    return between[where]
+    return between[where.reshape(-1)]  # NumPy 2.0 gives it another axis
 
 
 def _codes(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:

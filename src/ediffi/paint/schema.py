@@ -97,7 +97,7 @@ def from_map(
     Raises:
         UserError: not a picture, a bad palette, or a colour that the map does not have.
     """
-    what = f"the map {source}" if isinstance(source, str | Path) else "the map"
+    what = _named(source)
     entries = _checked(TypeAdapter(dict[str, Phrase | None]), palette, "the palette")
     named = [(colour, entry) for colour, entry in entries.items() if entry is not None]
     blank = [colour for colour, entry in entries.items() if entry is None]
@@ -154,7 +154,7 @@ def read_json(path: Path, what: str) -> Any:
 
 def no_palette(source: Source) -> UserError:
     """What to tell who gives a map alone: its colours."""
-    pixels = square_rgba(source, f"the map {source}")
+    pixels = square_rgba(source, _named(source))
     return UserError(
         'a map needs a palette, a JSON file such as {"#ff0000": "words of the prompt"}. '
         f"Colours of the map: {colour_list(pixels)}"
@@ -193,6 +193,12 @@ def _checked(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{what}, {place or 'as a whole'}: {first['msg']}") from error
+
+
+def _named(source: Source) -> str:
+    """A map as messages call it: by its file, if it has one."""
+    in_file = isinstance(source, str | Path) and not str(source).startswith("data:")
+    return f"the map {source}" if in_file else "the map"
 
 
 def _source(name: str, folder: Path) -> str | Path:
