@@ -13,6 +13,8 @@ MODULES = (
     "ediffi.diffusion.noise",
     "ediffi.diffusion.sigmas",
     "ediffi.evaluate.judge",
+    "ediffi.paint.maps",
+    "ediffi.paint.phrases",
     "ediffi.pixels",
 )
 
