@@ -11,9 +11,10 @@ from PIL import Image
 
 from ediffi.cascade.config import ModelConfig, Sampling
 from ediffi.cascade.folder import ModelFolder
-from ediffi.cascade.start import low_resolution, open_picture
+from ediffi.cascade.start import low_resolution
 from ediffi.cascade.vocabulary import unknown_words
 from ediffi.errors import Notice, UserError
+from ediffi.pictures import open_picture
 
 
 def test_all_kinds_of_pictures_agree(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ BAD = {
     "not png": (["generate", "a cat", "-o", "cat.jpg"], "written as PNG"),
     "model name": (["generate", "a cat", "--model", "x" * 300], "no model folder"),
     "folder is a file": (["generate", "--prompts", "one.txt", "-o", "notes.txt"], "no folder"),
-    "20,000 pixels": (["generate", "a cat", "--start-from", "huge.png"], "is too large to start"),
+    "20,000 pixels": (["generate", "a cat", "--start-from", "huge.png"], "huge.png is too large"),
     "preview": (["generate", "a cat", "-o", "my.png", "--preview"], "overwrite my.preview.png"),
     "cut model": (["generate", "--prompts", "one.txt", "-m", "cut"], "is damaged: sha256"),
     "flipped model": (["generate", "--prompts", "one.txt", "-m", "flipped"], "is damaged: sha256"),

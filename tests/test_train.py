@@ -20,6 +20,7 @@ from tiny_grid import STYLES, tiny_grid
 
 from ediffi.cascade import Cascade
 from ediffi.conditioning import CachedText, EncoderSpec, TextEncoder
+from ediffi.data.collection import Scenes
 from ediffi.data.composer import Composer, SceneConfig
 from ediffi.data.grid import Grid
 from ediffi.errors import UserError
@@ -30,6 +31,7 @@ from ediffi.train.export import export_stage
 from ediffi.train.loop import train
 from ediffi.train.state import TrainState
 
+Encoders = dict[str, CachedText]
 SCENES = SceneConfig(styles=STYLES[:2], seed=3)
 
 
@@ -39,13 +41,14 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
 
 
 @pytest.fixture(scope="module")
-def composer(grid: Grid) -> Composer:
-    return Composer(grid, SCENES)
+def scenes(grid: Grid) -> Scenes:
+    return Scenes(Composer(grid, SCENES))
 
 
 @pytest.fixture(scope="module")
-def text(bert_folder: Path) -> CachedText:
-    return CachedText(TextEncoder.load(EncoderSpec(kind="text", source=str(bert_folder))))
+def text(bert_folder: Path) -> dict[str, CachedText]:
+    spec = EncoderSpec(kind="text", source=str(bert_folder))
+    return {"t5": CachedText(TextEncoder.load(spec))}
 
 
 def config(stage: str = "base", **changes: Any) -> TrainConfig:
@@ -63,14 +66,15 @@ def final(run: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("stage", ["base", "sr256", "sr1024"])
 def test_stopped_anywhere_the_weights_are_the_same(
-    stage: str, composer: Composer, text: CachedText, bert_folder: Path, tmp_path: Path
+    stage: str, scenes: Scenes, text: Encoders, bert_folder: Path, tmp_path: Path
 ) -> None:
-    list(train(config(stage), tmp_path / "whole", composer, text))
+    list(train(config(stage), tmp_path / "whole", scenes, text))
     # the second part with caches that have seen nothing
-    fresh = CachedText(TextEncoder.load(EncoderSpec(kind="text", source=str(bert_folder))))
-    other = Composer(composer.grid, SCENES)
+    spec = EncoderSpec(kind="text", source=str(bert_folder))
+    fresh = {"t5": CachedText(TextEncoder.load(spec))}
+    other = Scenes(Composer(scenes.composer.grid, SCENES))
     resumed = tmp_path / "resumed"
-    for tick in train(config(stage), resumed, composer, text):
+    for tick in train(config(stage), resumed, scenes, text):
         if tick.state.images == 24:
             break  # between two checkpoints: back to 16
     list(train(config(stage), resumed, other, fresh))
@@ -88,12 +92,14 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_train import SCENES, config
 from ediffi.conditioning import CachedText, EncoderSpec, TextEncoder
+from ediffi.data.collection import Scenes
 from ediffi.data.composer import Composer
 from ediffi.data.grid import Grid
 from ediffi.train.loop import train
 text = CachedText(TextEncoder.load(EncoderSpec(kind="text", source={bert!r})))
+scenes = Scenes(Composer(Grid.load(Path({grid!r})), SCENES))
 settings = config(num_images=400, checkpoint_images=20, sample_images=10**9)
-for tick in train(settings, Path({run!r}), Composer(Grid.load(Path({grid!r})), SCENES), text):
+for tick in train(settings, Path({run!r}), scenes, {{"t5": text}}):
     print(tick.state.images, flush=True)
 """
 
@@ -122,9 +128,9 @@ def test_killed_at_ten_random_points(grid: Grid, bert_folder: Path, tmp_path: Pa
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
 
 
-def test_it_learns(composer: Composer, text: CachedText, tmp_path: Path) -> None:
+def test_it_learns(scenes: Scenes, text: Encoders, tmp_path: Path) -> None:
     settings = config(num_images=600, learning_rate=3e-3, cooldown=0.0, num_scenes=8)
-    losses = [t.row["loss"] for t in train(settings, tmp_path, composer, text) if t.row]
+    losses = [t.row["loss"] for t in train(settings, tmp_path, scenes, text) if t.row]
     assert losses[-1] < 0.7 * losses[0]
 
 
@@ -145,11 +151,11 @@ def test_the_sketch_learns_alone_and_first(
 
 
 def test_interrupt_finishes_the_step_and_saves(
-    composer: Composer, text: CachedText, tmp_path: Path
+    scenes: Scenes, text: Encoders, tmp_path: Path
 ) -> None:
     said: list[str] = []
     images = 0
-    for tick in train(config(), tmp_path, composer, text, report=said.append):
+    for tick in train(config(), tmp_path, scenes, text, report=said.append):
         images = tick.state.images
         if images == 8:
             os.kill(os.getpid(), signal.SIGINT)
@@ -157,19 +163,19 @@ def test_interrupt_finishes_the_step_and_saves(
     assert checkpoints.found(tmp_path)[0].stem == "0000000008"
 
 
-def test_another_config_is_refused(composer: Composer, text: CachedText, tmp_path: Path) -> None:
-    list(train(config(), tmp_path, composer, text))
+def test_another_config_is_refused(scenes: Scenes, text: Encoders, tmp_path: Path) -> None:
+    list(train(config(), tmp_path, scenes, text))
     with pytest.raises(UserError, match=r"learning_rate: 0.001 -> 0.5"):
-        list(train(config(learning_rate=0.5), tmp_path, composer, text))
+        list(train(config(learning_rate=0.5), tmp_path, scenes, text))
     # more images are not another config
-    *_, last = train(config(num_images=64), tmp_path, composer, text)
+    *_, last = train(config(num_images=64), tmp_path, scenes, text)
     assert last.state.images == 64
 
 
 def test_damaged_checkpoint_gives_way_to_the_one_before(
-    composer: Composer, text: CachedText, tmp_path: Path
+    scenes: Scenes, text: Encoders, tmp_path: Path
 ) -> None:
-    list(train(config(), tmp_path, composer, text))
+    list(train(config(), tmp_path, scenes, text))
     newest, older = checkpoints.found(tmp_path)
     path = newest.with_suffix(".safetensors")
     data = bytearray(path.read_bytes())
@@ -185,9 +191,9 @@ def test_damaged_checkpoint_gives_way_to_the_one_before(
 
 
 def test_full_disk_keeps_the_last_checkpoint(
-    composer: Composer, text: CachedText, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scenes: Scenes, text: Encoders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    list(train(config(num_images=16, checkpoint_images=16), tmp_path, composer, text))
+    list(train(config(num_images=16, checkpoint_images=16), tmp_path, scenes, text))
     before = {p.name: p.read_bytes() for p in tmp_path.glob("[0-9]*")}
 
     def full(*_: Any) -> None:
@@ -197,35 +203,33 @@ def test_full_disk_keeps_the_last_checkpoint(
     with pytest.raises(
         UserError, match=r"No space left on device.*last good checkpoint is 0000000016"
     ):
-        list(train(config(), tmp_path, composer, text))
+        list(train(config(), tmp_path, scenes, text))
     assert {p.name: p.read_bytes() for p in tmp_path.glob("[0-9]*")} == before
     assert not list(tmp_path.glob(".*.part"))
 
 
-def test_folder_that_cannot_be_written(
-    composer: Composer, text: CachedText, tmp_path: Path
-) -> None:
+def test_folder_that_cannot_be_written(scenes: Scenes, text: Encoders, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write to the run's folder .*file/run"):
-        next(train(config(), tmp_path / "file" / "run", composer, text))
+        next(train(config(), tmp_path / "file" / "run", scenes, text))
 
 
 def test_not_a_number_stops_with_the_last_checkpoint_kept(
-    composer: Composer, text: CachedText, tmp_path: Path
+    scenes: Scenes, text: Encoders, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=r"broke down after 16 images.*\(16 images\) is kept"):
-        for tick in train(config(), tmp_path, composer, text):
+        for tick in train(config(), tmp_path, scenes, text):
             if tick.state.images == 16:
                 next(iter(tick.state.parameters.values())).data[...] = float("nan")
     assert checkpoints.found(tmp_path)[0].stem == "0000000016"
 
 
 def test_old_weights_load_into_a_network_with_more_modules(
-    composer: Composer, text: CachedText, tmp_path: Path
+    scenes: Scenes, text: Encoders, tmp_path: Path
 ) -> None:
     old = TrainState(config())
     weights = {n: p.detach().clone() for n, p in old.parameters.items() if "conditioner" not in n}
-    first = next(iter(train(config(seed=9), tmp_path, composer, text, initial=weights)))
+    first = next(iter(train(config(seed=9), tmp_path, scenes, text, initial=weights)))
     assert all(torch.equal(first.state.parameters[n], w) for n, w in weights.items())
     assert all(torch.equal(first.state.average[n], w) for n, w in weights.items())
 
@@ -260,9 +264,9 @@ def test_commands(grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert main([*refused, "--run", str(tmp_path / "other"), "--vocabulary", "nowhere.txt"]) == 2
 
 
-def test_example_is_a_function_of_its_index(composer: Composer, text: CachedText) -> None:
-    one = Examples(config("sr256", batch_size=4), composer, text).batch(8)
-    two = Examples(config("sr256", batch_size=2), composer, text).batch(10)
+def test_example_is_a_function_of_its_index(scenes: Scenes, text: Encoders) -> None:
+    one = Examples(config("sr256", batch_size=4), scenes, text).batch(8)
+    two = Examples(config("sr256", batch_size=2), scenes, text).batch(10)
     for name in ("clean", "noise", "sigma"):
         assert torch.equal(getattr(one, name)[2:], getattr(two, name))
     assert one.cond.low_res is not None and two.cond.low_res is not None
@@ -270,15 +274,15 @@ def test_example_is_a_function_of_its_index(composer: Composer, text: CachedText
     assert torch.equal(one.cond.prompt.keep["t5"][2:], two.cond.prompt.keep["t5"])
 
 
-def test_dropout_rate(composer: Composer, text: CachedText) -> None:
-    examples = Examples(config(batch_size=400, dropout={"t5": 0.25}), composer, text)
+def test_dropout_rate(scenes: Scenes, text: Encoders) -> None:
+    examples = Examples(config(batch_size=400, dropout={"t5": 0.25}), scenes, text)
     kept = examples.batch(0).cond.prompt.keep
     assert 0.68 < float(kept["t5"].float().mean()) < 0.82
     assert not kept["clip_text"].any() and not kept["clip_image"].any()
 
 
-def test_measured_sigma_data(composer: Composer, text: CachedText) -> None:
-    examples = Examples(config(), composer, text)
+def test_measured_sigma_data(scenes: Scenes, text: Encoders) -> None:
+    examples = Examples(config(), scenes, text)
     pictures = torch.stack([examples.picture(i)[0] for i in range(16)]).float() / 127.5 - 1
     assert measure_sigma_data(examples, 16) == pytest.approx(float(pictures.std()), rel=0.05)
 
@@ -290,13 +294,13 @@ def test_schedule() -> None:
 
 
 def test_export_makes_a_model_that_draws(
-    composer: Composer, text: CachedText, bert_folder: Path, tmp_path: Path
+    scenes: Scenes, text: Encoders, bert_folder: Path, tmp_path: Path
 ) -> None:
     spec = EncoderSpec(kind="text", source=str(bert_folder))
     folder = tmp_path / "model"
     for stage in ("base", "sr256", "sr1024"):
-        *_, last = train(config(stage, num_images=8), tmp_path / stage, composer, text)
-        export_stage(last.state, composer, {"t5": spec}, folder)
+        *_, last = train(config(stage, num_images=8), tmp_path / stage, scenes, text)
+        export_stage(last.state, scenes, {"t5": spec}, folder)
     cascade = Cascade.from_pretrained(folder)
     assert [s.name for s in cascade.config.stages] == ["base", "sr256", "sr1024"]
     assert [s.images_seen for s in cascade.config.stages] == [8, 8, 8]

@@ -15,12 +15,13 @@ from ediffi.cascade.config import ModelConfig, Sampling, StageConfig
 from ediffi.cascade.folder import ModelFolder, locate, save_model
 from ediffi.cascade.options import per_stage, picture_seeds, stages_to_run
 from ediffi.cascade.stage import Stage
-from ediffi.cascade.start import Picture, low_resolution, open_picture
+from ediffi.cascade.start import low_resolution
 from ediffi.cascade.vocabulary import unknown_words
 from ediffi.conditioning import check_prompt, check_use, load_encoder, make_prompt
 from ediffi.conditioning.prompt import Encoder
 from ediffi.errors import Notice, UserError
 from ediffi.paint import Painting, paint, place
+from ediffi.pictures import Picture, open_picture
 from ediffi.types import Event, Prompt, StageDone
 
 

@@ -28,18 +28,19 @@ def train(
     ediffi bench train --preset pictogram
     """
     from ediffi.conditioning import DEFAULT_TEXT, CachedText, TextEncoder
+    from ediffi.data.collection import Scenes
     from ediffi.data.composer import Composer
     from ediffi.data.grid import Grid
     from ediffi.networks import STAGES
     from ediffi.train.config import preset_config
     from ediffi.train.meter import machine_rate
 
-    grid, text = Grid.load(), CachedText(TextEncoder.load(DEFAULT_TEXT))
+    grid, encoders = Grid.load(), {"t5": CachedText(TextEncoder.load(DEFAULT_TEXT))}
     _table("stage", "M parameters", "GFLOP/image", "images/s", "GFLOP/s", "machine", "share")
     for stage in STAGES:
         config = preset_config(preset, stage)
         rate = machine_rate()
-        row = _time_stage(config, Composer(grid, config.scenes), text, steps)
+        row = _time_stage(config, Scenes(Composer(grid, config.scenes)), encoders, steps)
         _table(
             stage,
             f"{row['parameters'] / 1e6:.2f}",
@@ -52,7 +53,7 @@ def train(
     typer.echo("GFLOP of a training step on one image: forward and backward, 3 forward passes")
 
 
-def _time_stage(config: Any, composer: Any, text: Any, steps: int) -> dict[str, float]:
+def _time_stage(config: Any, scenes: Any, encoders: Any, steps: int) -> dict[str, float]:
     """The median step, examples included once they are cached."""
     from statistics import median
 
@@ -60,7 +61,7 @@ def _time_stage(config: Any, composer: Any, text: Any, steps: int) -> dict[str, 
     from ediffi.train.meter import forward_flops
     from ediffi.train.state import TrainState
 
-    examples, state = Examples(config, composer, text), TrainState(config)
+    examples, state = Examples(config, scenes, encoders), TrainState(config)
     state.images = config.sketch_images  # from here on a step trains all of the network
     state.step(examples.batch(0))
     seconds = []

@@ -8,9 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from ediffi.cli import collection
 from ediffi.errors import UserError
 
 app = typer.Typer(name="data", help="Get, build and look at training data.", no_args_is_help=True)
+app.command("import")(collection.import_collection)
+app.command("shard")(collection.shard)
 DATA_SETS = ("pictogram",)
 
 

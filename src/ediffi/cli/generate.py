@@ -129,9 +129,9 @@ def draw(
     import torch
 
     from ediffi.cascade import Cascade
-    from ediffi.cascade.start import open_picture
     from ediffi.conditioning import check_prompt, check_use
     from ediffi.paint import place
+    from ediffi.pictures import open_picture
 
     clock.mark("import")
     painting = painted() if painted else None

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from ediffi.cli import bench, data, train
+from ediffi.cli.encode import encode
 from ediffi.cli.evaluate import evaluate
 from ediffi.cli.generate import generate
 from ediffi.cli.info import info
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(generate)
 app.command()(paint)
 app.command()(info)
+app.command()(encode)
 app.command()(evaluate)
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ediffi.errors import UserError
+
+if TYPE_CHECKING:
+    from ediffi.conditioning import EncoderSpec
+    from ediffi.data.collection import Collection
+    from ediffi.train.config import TrainConfig
 
 app = typer.Typer(
     name="train", help="Train a stage; the same command resumes it.", no_args_is_help=True
@@ -27,6 +32,14 @@ Vocabulary = Annotated[
     typer.Option(help="File with a hexcode a line, or all. Default: as the preset says."),
 ]
 Styles = Annotated[str | None, typer.Option(help="Drawing styles, e.g. noto,twemoji.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder of shards (see `ediffi data import`) to learn instead of scenes."),
+]
+Embeddings = Annotated[
+    Path | None,
+    typer.Option(help="Folder that `ediffi encode` wrote of the same data: no encoder is run."),
+]
 Initial = Annotated[
     str | None, typer.Option("--from", help="Model whose weights of this stage a new run takes.")
 ]
@@ -45,6 +58,8 @@ STAGES = {
     ediffi train base --model my-model
 
     ediffi train base --preset tiny --run trial --num-images 64   # a minute, to see that all works
+
+    ediffi train base --data my-shards --run my-run --model my-model   # pictures of your own
     """,
     "sr256": """Train the first upscaler: 64x64 to 256x256 pixels.
 
@@ -64,13 +79,16 @@ def _command(stage: str) -> Callable[..., None]:
         num_images: NumImages = None,
         vocabulary: Vocabulary = None,
         styles: Styles = None,
+        data: Data = None,
+        embeddings: Embeddings = None,
         initial: Initial = None,
         from_stage: FromStage = None,
         model: Model = None,
         seed: Seed = 0,
     ) -> None:
         words = {"vocabulary": vocabulary, "styles": styles}
-        _train(stage, preset, run, num_images, words, initial, from_stage or stage, model, seed)
+        start = (initial, from_stage or stage)
+        _train(stage, preset, run, num_images, words, data, embeddings, start, model, seed)
 
     return command
 
@@ -85,17 +103,15 @@ def _train(
     run: Path | None,
     num_images: int | None,
     words: dict[str, str | None],
-    initial: str | None,
-    from_stage: str,
+    data: Path | None,
+    embeddings: Path | None,
+    start: tuple[str | None, str],
     model: Path | None,
     seed: int,
 ) -> None:
-    from ediffi.conditioning import DEFAULT_TEXT, CachedText, TextEncoder
-    from ediffi.data.composer import Composer
-    from ediffi.data.grid import Grid
     from ediffi.data.sources import cache_root
     from ediffi.train.config import preset_config
-    from ediffi.train.examples import fingerprint
+    from ediffi.train.examples import Examples, fingerprint, measure_sigma_data
     from ediffi.train.export import export_stage
     from ediffi.train.loop import train
 
@@ -103,24 +119,82 @@ def _train(
         raise UserError(f"--model {model} is a file: give the name of a folder")
     config = preset_config(preset, stage)
     run_dir = run or cache_root() / "runs" / f"{preset}-{stage}"
-    scenes = config.scenes.model_copy(update={"seed": seed, **_chosen(words)})
-    composer = Composer(Grid.load(), scenes)
-    changes: dict[str, Any] = {"seed": seed, "scenes": scenes}
-    changes["data"] = fingerprint(composer, DEFAULT_TEXT)
-    changes["num_images"] = num_images or config.num_images
+    config, collection = collection_of(config, data, words, seed)
+    initial, from_stage = start
+    encoders, specs = _encoders(embeddings, [m for m in (initial, model) if m])
+    widths = {role: encoder.width for role, encoder in encoders.items()}
+    changes: dict[str, Any] = {
+        "network": config.network.model_copy(update={"roles": config.network.roles | widths}),
+        "dropout": {role: config.dropout["t5"] for role in encoders},
+        "data": fingerprint(collection, specs),
+        "num_images": num_images or config.num_images,
+    }
     weights = None
     if initial:
         weights, changes["origin"] = _origin(initial, from_stage)
     config = config.model_copy(update=changes)
-    text = CachedText(TextEncoder.load(DEFAULT_TEXT))
+    if data:  # what the preset says was measured on scenes
+        measured = measure_sigma_data(Examples(config, collection, encoders))
+        config = config.model_copy(update={"sigma_data": round(measured, 3)})
     typer.echo(f"run {run_dir}")
-    ticks = train(config, run_dir, composer, text, initial=weights, report=typer.echo)
+    ticks = train(config, run_dir, collection, encoders, initial=weights, report=typer.echo)
     state = _with_progress(ticks, config.num_images)
     if state is None or state.images < config.num_images:
         raise typer.Exit(130)
     if model:
-        digest = export_stage(state, composer, {"t5": DEFAULT_TEXT}, model)
+        digest = export_stage(state, collection, specs, model)
         typer.echo(f"{model} has the new {stage} now; the model's hash is {digest}")
+
+
+def collection_of(
+    config: TrainConfig, data: Path | None, words: dict[str, str | None], seed: int
+) -> tuple[TrainConfig, Collection]:
+    """What a run learns from, shards or scenes, and the config that says so.
+
+    words: the options --vocabulary and --styles.
+    """
+    from ediffi.data.collection import Scenes
+    from ediffi.data.composer import Composer
+    from ediffi.data.grid import Grid
+    from ediffi.data.shard_set import ShardSet
+    from ediffi.networks import RESOLUTIONS
+
+    if data is None:
+        scenes = config.scenes.model_copy(update={"seed": seed, **_chosen(words)})
+        config = config.model_copy(update={"seed": seed, "scenes": scenes})
+        return config, Scenes(Composer(Grid.load(), scenes))
+    given = [f"--{name}" for name, value in words.items() if value]
+    if given:
+        raise UserError(f"{given[0]} chooses scenes of the pictogram grid: not with --data")
+    shards = ShardSet(data, min_size=RESOLUTIONS[config.stage], seed=seed)
+    return config.model_copy(update={"seed": seed, "num_scenes": len(shards)}), shards
+
+
+def _encoders(
+    embeddings: Path | None, models: Sequence[str | Path]
+) -> tuple[dict[str, Any], dict[str, EncoderSpec]]:
+    """What reads captions, by role: the default encoder, or what is stored. Models that the run
+    starts from or adds to must have been trained with the same."""
+    from ediffi.cascade import ModelFolder, locate
+    from ediffi.conditioning import DEFAULT_TEXT, CachedText, TextEncoder
+    from ediffi.conditioning.stored import stored_roles
+
+    if embeddings is None:
+        return {"t5": CachedText(TextEncoder.load(DEFAULT_TEXT))}, {"t5": DEFAULT_TEXT}
+    stored = stored_roles(embeddings)
+    specs = {role: tokens.spec for role, tokens in stored.items()}
+    for model in models:
+        if isinstance(model, Path) and not (model / "manifest.json").is_file():
+            continue  # a new model
+        theirs = ModelFolder(locate(model)).config.encoders
+        for role in specs.keys() & theirs.keys():
+            if specs[role].sha256 != theirs[role].sha256:
+                raise UserError(
+                    f"{embeddings} was encoded by {specs[role].source} ({specs[role].sha256}), "
+                    f"but the {role} role of {model} is {theirs[role].source} "
+                    f"({theirs[role].sha256}): encode with that one"
+                )
+    return dict(stored), specs
 
 
 def _chosen(words: dict[str, str | None]) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from torch import Tensor
 from ediffi.conditioning.text import TextEncoder
 from ediffi.types import Tokens
 
+Halves = tuple[Tensor, Tensor]
+"""What is kept of one text: states of its real tokens (L, D) and pooled (D,), float16."""
+
 BUCKET = 8  # tokens: rows are padded to a multiple of it
 ROWS = 8  # rows per forward pass, always
 
@@ -26,7 +29,7 @@ class CachedText:
     def __init__(self, encoder: TextEncoder, *, max_captions: int = 100_000) -> None:
         self.encoder = encoder
         self.max_captions = max_captions
-        self._kept: dict[str, tuple[Tensor, Tensor]] = {}  # fp16 states (L, D), pooled (D,)
+        self._kept: dict[str, Halves] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -43,30 +46,33 @@ class CachedText:
         """Like `TextEncoder.encode`, float32, from the values kept in float16."""
         wanted = dict.fromkeys(texts)
         found = {text: self._kept[text] for text in wanted if text in self._kept}
-        new = self._run([text for text in wanted if text not in found])
+        new = encode_halves(self.encoder, [text for text in wanted if text not in found])
         found |= new
         self._kept |= new
         while len(self._kept) > self.max_captions:
             self._kept.pop(next(iter(self._kept)))
-        return _pad([found[text] for text in texts])
-
-    def _run(self, texts: list[str]) -> dict[str, tuple[Tensor, Tensor]]:
-        buckets: dict[int, list[tuple[str, list[int]]]] = defaultdict(list)
-        for text, ids in zip(texts, self.encoder.tokenize(texts) if texts else [], strict=True):
-            buckets[-(-len(ids) // BUCKET) * BUCKET].append((text, ids))
-        out: dict[str, tuple[Tensor, Tensor]] = {}
-        for length, rows in buckets.items():
-            for start in range(0, len(rows), ROWS):
-                block = rows[start : start + ROWS]
-                filled = [ids for _, ids in block] + [block[0][1]] * (ROWS - len(block))
-                tokens = self.encoder.run(filled, pad_to=length)
-                for i, (text, ids) in enumerate(block):
-                    states = tokens.states[i, : len(ids)].half()
-                    out[text] = states, tokens.pooled[i].half()
-        return out
+        return pad([found[text] for text in texts])
 
 
-def _pad(rows: list[tuple[Tensor, Tensor]]) -> Tokens:
+def encode_halves(encoder: TextEncoder, texts: Sequence[str]) -> dict[str, Halves]:
+    """Every text encoded in a block of one fixed shape: its numbers never depend on the others."""
+    buckets: dict[int, list[tuple[str, list[int]]]] = defaultdict(list)
+    for text, ids in zip(texts, encoder.tokenize(texts) if texts else [], strict=True):
+        buckets[-(-len(ids) // BUCKET) * BUCKET].append((text, ids))
+    out: dict[str, Halves] = {}
+    for length, rows in buckets.items():
+        for start in range(0, len(rows), ROWS):
+            block = rows[start : start + ROWS]
+            filled = [ids for _, ids in block] + [block[0][1]] * (ROWS - len(block))
+            tokens = encoder.run(filled, pad_to=length)
+            for i, (text, ids) in enumerate(block):
+                states = tokens.states[i, : len(ids)].half()
+                out[text] = states, tokens.pooled[i].half()
+    return out
+
+
+def pad(rows: Sequence[Halves]) -> Tokens:
+    """Rows as one batch, float32, padded to the longest."""
     lengths = torch.tensor([len(states) for states, _ in rows])
     mask = torch.arange(int(lengths.max())) < lengths[:, None]
     states = torch.nn.utils.rnn.pad_sequence([s.float() for s, _ in rows], batch_first=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +13,15 @@ from torch import Tensor
 
 from ediffi.conditioning import EncoderSpec
 from ediffi.conditioning.prompt import EncodesText
-from ediffi.data.composer import Composer
+from ediffi.data.collection import Collection
 from ediffi.data.degradations import degrade
 from ediffi.diffusion import enlarge, gaussian, stable_hash, stratified_uniforms
 from ediffi.networks import RESOLUTIONS
 from ediffi.train.config import TrainConfig
-from ediffi.types import ROLES, Prompt, StageInput
+from ediffi.types import ROLES, Prompt, StageInput, Tokens
 
 CROP = 256  # side that upscalers train on
+KEPT_BYTES = 2_000_000_000  # of pictures that are drawn or read once
 
 
 @dataclass(frozen=True)
@@ -35,31 +37,41 @@ class Batch:
 
 
 class Examples:
-    """The batches of one stage. Image i shows scene i % num_scenes, with its own noise."""
+    """The batches of one stage. Image i shows picture i % num_scenes of a collection,
+    with its own noise.
 
-    def __init__(self, config: TrainConfig, composer: Composer, text: EncodesText) -> None:
-        self.config, self.composer, self.text = config, composer, text
-        self._pictures: dict[int, tuple[Tensor, str]] = {}
+    encoders: by role; those of `clip_image` read a picture's name, see `Collection.name`.
+    """
 
-    def picture(self, scene_index: int) -> tuple[Tensor, str]:
-        """(3, H, W) uint8 and the caption of one scene: whole, or a 256 px crop for SR1024."""
-        if scene_index not in self._pictures:
-            scene = self.composer.scene(scene_index)
-            size, crop = RESOLUTIONS[self.config.stage], None
-            if size > CROP:
-                crop = self.composer.crop_for(scene, size, CROP, self.config.seed)
-            pixels = np.ascontiguousarray(self.composer.render(scene, size, crop))
-            picture = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
-            self._pictures[scene_index] = picture, scene.caption
-        return self._pictures[scene_index]
+    def __init__(
+        self, config: TrainConfig, collection: Collection, encoders: Mapping[str, EncodesText]
+    ) -> None:
+        self.config, self.collection, self.encoders = config, collection, encoders
+        self._kept: dict[int, tuple[Tensor, Sequence[str]]] = {}
+        self._bytes = 0
+
+    def picture(self, number: int) -> tuple[Tensor, Sequence[str]]:
+        """One picture of the collection, (3, H, W) uint8, whole or a 256 px crop for SR1024; and
+        its captions."""
+        if number in self._kept:
+            return self._kept[number]
+        size = RESOLUTIONS[self.config.stage]
+        crop = CROP if size > CROP else None
+        pixels = self.collection.pixels(number, size, crop=crop, seed=self.config.seed)
+        picture = torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
+        captions = self.collection.captions(number)
+        if self._bytes + picture.nbytes <= KEPT_BYTES:
+            self._kept[number] = picture, captions
+            self._bytes += picture.nbytes
+        return picture, captions
 
     def batch(self, start: int) -> Batch:
         """Images start .. start + batch_size - 1 of the run."""
         config = self.config
         indices = range(start, start + config.batch_size)
-        pictures, captions = zip(
-            *(self.picture(i % config.num_scenes) for i in indices), strict=True
-        )
+        rounds, numbers = zip(*(divmod(i, config.num_scenes) for i in indices), strict=True)
+        pictures, said = zip(*(self.picture(n) for n in numbers), strict=True)
+        captions = [c[r % len(c)] for c, r in zip(said, rounds, strict=True)]  # they take turns
         clean = torch.stack(pictures).float() / 127.5 - 1
         seeds = [stable_hash(config.seed, i) for i in indices]
         uniforms = stratified_uniforms(torch.tensor(indices), config.seed)
@@ -74,13 +86,21 @@ class Examples:
             noise=gaussian(seeds, tuple(clean.shape[1:]), "noise"),
             sigma=config.noise.sample(uniforms).float(),
             uniforms=uniforms,
-            cond=StageInput(self._prompt(list(captions), seeds), low_res, augmentation),
+            cond=StageInput(self._prompt(numbers, captions, seeds), low_res, augmentation),
         )
 
-    def _prompt(self, captions: list[str], seeds: list[int]) -> Prompt:
+    def encode(self, numbers: Sequence[int], captions: Sequence[str]) -> dict[str, Tokens]:
+        """What the encoders say about pictures of the collection and a caption of each."""
+        tokens = {}
+        for role, encoder in self.encoders.items():
+            names = [self.collection.name(n) for n in numbers] if role == "clip_image" else captions
+            tokens[role] = encoder.encode(names)
+        return tokens
+
+    def _prompt(self, numbers: Sequence[int], captions: Sequence[str], seeds: list[int]) -> Prompt:
         """The encoded captions; each role dropped independently, as in the paper (sec. 3)."""
-        tokens = {"t5": self.text.encode(captions)}
-        keep = {role: torch.zeros(len(captions), dtype=torch.bool) for role in ROLES}
+        tokens = self.encode(numbers, captions)
+        keep = {role: torch.zeros(len(seeds), dtype=torch.bool) for role in ROLES}
         for role in tokens:
             keep[role] = self._draws(seeds, role) >= self.config.dropout[role]
         return Prompt(tokens, keep)
@@ -91,9 +111,9 @@ class Examples:
         return torch.tensor([stable_hash(name, s) % 2**24 / 2**24 for s in seeds])
 
 
-def fingerprint(composer: Composer, encoder: EncoderSpec) -> str:
-    """What a run's data are beside its config: pictures, the words for them, the text encoder."""
-    parts = [composer.grid.fingerprint, sorted(composer.words.items()), encoder.sha256]
+def fingerprint(collection: Collection, encoders: Mapping[str, EncoderSpec]) -> str:
+    """What a run's data are beside its config: pictures, the words for them, the encoders."""
+    parts = [*collection.identity, *(encoders[r].sha256 for r in ROLES if r in encoders)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ediffi.cascade import (
     SAMPLING,
@@ -15,15 +13,14 @@ from ediffi.cascade import (
     StageConfig,
     save_model,
 )
-from ediffi.cascade.vocabulary import words_of
 from ediffi.conditioning import EncoderSpec
-from ediffi.data.composer import Composer
+from ediffi.data.collection import Collection
 from ediffi.networks import RESOLUTIONS, STAGES
 from ediffi.train.state import TrainState
 
 
 def export_stage(
-    state: TrainState, composer: Composer, encoders: dict[str, EncoderSpec], folder: Path
+    state: TrainState, collection: Collection, encoders: dict[str, EncoderSpec], folder: Path
 ) -> str:
     """Put a run's averaged weights into a model folder, new or old, as its stage of that name.
 
@@ -34,7 +31,7 @@ def export_stage(
     stages = {stage.name: stage for stage in before.stages} if before else {}
     origin = config.origin
     stages[config.stage] = stage_config(state)
-    words = words_of_model(composer) if config.stage == "base" or before is None else {}
+    words = collection.taught() if config.stage == "base" or before is None else {}
     kept = before.model_dump() if before else {}
     sources = [*(before.data if before else ()), *(origin.data if origin else ())]
     model = ModelConfig.model_validate(
@@ -43,7 +40,7 @@ def export_stage(
             "name": folder.name,
             "stages": tuple(stages[name] for name in STAGES if name in stages),
             "encoders": encoders,
-            "data": merged([*sources, *data_sources(composer)]),
+            "data": merged([*sources, *collection.sources()]),
         }
         | words
     )
@@ -64,32 +61,7 @@ def stage_config(state: TrainState) -> StageConfig:
     )
 
 
-def words_of_model(composer: Composer) -> dict[str, Any]:
-    """What the base was taught to draw, as `ModelConfig` names it."""
-    drawn = sorted({cell.hexcode for cell in composer.cells})
-    return {
-        "vocabulary": {composer.words[h][0]: composer.words[h][1:] for h in drawn},
-        "styles": composer.config.styles,
-        "words": caption_words(composer),
-    }
-
-
 def merged(sources: Sequence[DataSource]) -> tuple[DataSource, ...]:
     """Every source once, with the largest number of pictures that any stage has used of it."""
     largest = {s.source: s for s in sorted(sources, key=lambda s: s.pictures)}
     return tuple(largest[name] for name in sorted(largest))
-
-
-def caption_words(composer: Composer, num_scenes: int = 4096) -> tuple[str, ...]:
-    """The words that captions of training scenes are made of."""
-    captions = (composer.scene(index).caption for index in range(num_scenes))
-    return tuple(sorted({word for caption in captions for word in words_of(caption)}))
-
-
-def data_sources(composer: Composer) -> tuple[DataSource, ...]:
-    """The picture sets that a composer draws from, with the number of pictures it may use."""
-    counts = Counter(cell.package for cell in composer.cells)
-    return tuple(
-        DataSource(source=f"{p.name} {p.version}", licence=p.licence, pictures=count)
-        for p, count in sorted(counts.items(), key=lambda pair: pair[0].name)
-    )

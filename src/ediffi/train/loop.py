@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ediffi.conditioning.prompt import EncodesText
-from ediffi.data.composer import Composer
+from ediffi.data.collection import Collection
 from ediffi.errors import UserError
 from ediffi.train.checkpoint import load_checkpoint, save_checkpoint, writing
 from ediffi.train.config import TrainConfig
@@ -36,8 +36,8 @@ class Tick:
 def train(
     config: TrainConfig,
     run_dir: Path,
-    composer: Composer,
-    text: EncodesText,
+    collection: Collection,
+    encoders: Mapping[str, EncodesText],
     *,
     initial: dict[str, Any] | None = None,
     report: Callable[[str], None] = print,
@@ -48,6 +48,7 @@ def train(
     SIGTERM finish the step, write a checkpoint and end the iteration early.
 
     Args:
+        collection: the pictures and captions; encoders: of the captions, by role.
         initial: weights a new run starts from (a state dict of the network); names that are
             missing keep their fresh value, so that new modules can be added to old weights.
         report: gets one line for everything a person should know.
@@ -56,7 +57,7 @@ def train(
         UserError: another config in this folder, no space, a loss that is not finite.
     """
     state = TrainState(config)
-    examples = Examples(config, composer, text)
+    examples = Examples(config, collection, encoders)
     resumed = _resume(state, run_dir, report)
     if not resumed and initial is not None:
         missing, surplus = state.start_from(initial)

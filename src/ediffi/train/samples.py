@@ -10,11 +10,11 @@ from PIL import Image
 from torch import Tensor
 
 from ediffi.cascade import Stage
-from ediffi.conditioning import make_prompt
 from ediffi.pixels import grid, to_uint8
 from ediffi.train.examples import Examples
 from ediffi.train.export import stage_config
 from ediffi.train.state import TrainState
+from ediffi.types import Prompt
 
 NUM_SAMPLES = 16
 
@@ -22,18 +22,20 @@ NUM_SAMPLES = 16
 def sample_grid(state: TrainState, examples: Examples, path: Path) -> None:
     """Draw 16 captions with the averaged weights, as the shipped stage would; captions go beside.
 
-    They are of scenes that the run does not reach, those numbered from num_scenes on. An upscaler's
-    rows show its input, its output and the original.
+    They are of scenes that the run does not reach, those numbered from num_scenes on; where there
+    are no more, of the first pictures. An upscaler's rows show its input, output and the original.
     """
     first = state.config.num_scenes
-    scenes = [examples.picture(i) for i in range(first, first + NUM_SAMPLES)]
-    captions = [caption for _, caption in scenes]
-    clean = torch.stack([picture for picture, _ in scenes]).float() / 127.5 - 1
+    numbers = range(first, first + NUM_SAMPLES)
+    pictures, said = zip(*(examples.picture(n) for n in numbers), strict=True)
+    captions = [texts[0] for texts in said]
+    clean = torch.stack(pictures).float() / 127.5 - 1
     config = stage_config(state).model_copy(update={"resolution": clean.shape[-1]})
     low_res = None if config.network.scale == 1 else F.avg_pool2d(clean, config.network.scale)
-    drawing = Stage(config, state.averaged()).sample(
-        make_prompt({"t5": examples.text}, captions), range(NUM_SAMPLES), low_res=low_res
-    )
+    tokens = examples.encode(numbers, captions)
+    everything = torch.ones(NUM_SAMPLES, dtype=torch.bool)
+    prompt = Prompt(tokens, {role: everything for role in tokens})
+    drawing = Stage(config, state.averaged()).sample(prompt, range(NUM_SAMPLES), low_res=low_res)
     while True:
         try:
             next(drawing)

@@ -1,0 +1,88 @@
+"""What a stage learns from: numbered pictures with captions, composed or from shards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Protocol
+
+from ediffi.cascade.config import DataSource
+from ediffi.cascade.vocabulary import words_of
+from ediffi.data.composer import Composer
+from ediffi.data.rasterize import Pixels
+
+
+class Collection(Protocol):
+    """Pictures by number; all of it a pure function of the number and of what `identity` says."""
+
+    @property
+    def identity(self) -> list[Any]:
+        """JSON values that are equal only for the same pictures and captions."""
+
+    def captions(self, index: int) -> Sequence[str]:
+        """What is said of picture `index`, at least one caption."""
+
+    def pixels(self, index: int, size: int, *, crop: int | None = None, seed: int = 0) -> Pixels:
+        """Picture `index`, (size, size, 3) uint8; with `crop` a (crop, crop, 3) window of it, at a
+        place that depends on the seed."""
+
+    def name(self, index: int) -> str:
+        """A name that no other picture of any collection has."""
+
+    def sources(self) -> tuple[DataSource, ...]:
+        """Where the pictures are from, for the model's record."""
+
+    def taught(self) -> dict[str, Any]:
+        """What a base that learned them may claim: `ModelConfig`'s vocabulary, styles, words."""
+
+
+class Scenes:
+    """The scenes of a composer as a collection; there is no last one."""
+
+    def __init__(self, composer: Composer) -> None:
+        self.composer = composer
+
+    @property
+    def identity(self) -> list[Any]:
+        # the scenes' settings are in the run's config
+        return [self.composer.grid.fingerprint, sorted(self.composer.words.items())]
+
+    def captions(self, index: int) -> Sequence[str]:
+        return (self.composer.scene(index).caption,)
+
+    def pixels(self, index: int, size: int, *, crop: int | None = None, seed: int = 0) -> Pixels:
+        scene = self.composer.scene(index)
+        window = self.composer.crop_for(scene, size, crop, seed) if crop else None
+        return self.composer.render(scene, size, window)
+
+    def name(self, index: int) -> str:
+        return f"scene {index} of {self._settings}"
+
+    @cached_property
+    def _settings(self) -> str:
+        settings = [*self.identity, self.composer.config.model_dump(mode="json")]
+        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+
+    def sources(self) -> tuple[DataSource, ...]:
+        counts = Counter(cell.package for cell in self.composer.cells)
+        return tuple(
+            DataSource(source=f"{p.name} {p.version}", licence=p.licence, pictures=count)
+            for p, count in sorted(counts.items(), key=lambda pair: pair[0].name)
+        )
+
+    def taught(self) -> dict[str, Any]:
+        known = self.composer.words
+        drawn = sorted({cell.hexcode for cell in self.composer.cells})
+        return {
+            "vocabulary": {known[h][0]: known[h][1:] for h in drawn},
+            "styles": self.composer.config.styles,
+            "words": self._caption_words(),
+        }
+
+    def _caption_words(self, num_scenes: int = 4096) -> tuple[str, ...]:
+        """The words that captions of training scenes are made of."""
+        captions = (caption for index in range(num_scenes) for caption in self.captions(index))
+        return tuple(sorted({word for caption in captions for word in words_of(caption)}))
