@@ -1,0 +1,249 @@
+"""Shards: written, read by number, trained on; and nothing held out gets through them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from test_data_import import good
+from tiny_grid import STYLES, tiny_grid
+
+from ediffi.cascade import ModelFolder
+from ediffi.cli.main import main
+from ediffi.conditioning import CachedText, EncoderSpec, TextEncoder
+from ediffi.data.collection import Scenes
+from ediffi.data.composer import Composer, SceneConfig
+from ediffi.data.grid import Grid
+from ediffi.data.heldout import is_held_out
+from ediffi.data.importing import encoded, import_collection
+from ediffi.data.readers import Record, read
+from ediffi.data.shard_set import ShardSet
+from ediffi.data.sharding import reshard, shard_scenes
+from ediffi.data.shards import ShardWriter
+from ediffi.errors import UserError
+from ediffi.train import checkpoint as checkpoints
+from ediffi.train.config import TrainConfig, preset_config
+from ediffi.train.examples import Examples
+from ediffi.train.loop import train
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
+    return tiny_grid(tmp_path_factory.mktemp("grid"))
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten pictures of one's own as shards of four, the last with three captions."""
+    folder = tmp_path_factory.mktemp("mine")
+    for number in range(10):
+        good(
+            folder / "in", number, "a red fox\na tree\na rocket" if number == 9 else f"cat {number}"
+        )
+    import_collection(
+        read(folder / "in"), folder / "out", source="mine", licence="CC0", shard_size=4
+    )
+    return folder / "out"
+
+
+def scenes(grid: Grid, **settings: Any) -> Scenes:
+    return Scenes(Composer(grid, SceneConfig(styles=STYLES, **settings)))
+
+
+def write_scenes(grid: Grid, target: Path, count: int = 40) -> ShardSet:
+    shard_scenes(scenes(grid), count, 32, target, shard_size=16)
+    return ShardSet(target)
+
+
+def test_every_picture_comes_once_in_an_order_of_its_seed(mine: Path) -> None:
+    shards = ShardSet(mine, seed=1)
+    names = [shards.stored(index)[0].name for index in range(len(shards))]
+    assert sorted(names) == [f"good-{n}.png" for n in range(10)] != names
+    assert [shards.stored(index + 10)[0].name for index in range(10)] == names
+    other = ShardSet(mine, seed=2)
+    assert [other.stored(index)[0].name for index in range(10)] != names
+    by_name = {shards.stored(i)[0].name: shards.name(i) for i in range(10)}
+    assert by_name == {other.stored(i)[0].name: other.name(i) for i in range(10)}
+
+
+def test_pixels_are_the_middle_square_and_windows_of_it(mine: Path, tmp_path: Path) -> None:
+    wide = Image.new("RGB", (300, 100), "red")
+    wide.paste((0, 0, 255), (100, 0, 200, 100))
+    with ShardWriter(tmp_path / "wide") as shards:
+        shards.add(Record("wide", b"", ("a",), "me", "CC0"), encoded(wide))
+    pixels = ShardSet(tmp_path / "wide").pixels(0, 50)
+    assert pixels.shape == (50, 50, 3) and (pixels[:, 5:45] == (0, 0, 255)).all()
+
+    shards = ShardSet(mine)
+    whole = shards.pixels(3, 80)
+    places = set()
+    for seed in range(8):
+        window = shards.pixels(3, 80, crop=16, seed=seed)
+        assert np.array_equal(window, shards.pixels(3, 80, crop=16, seed=seed))
+        found = [
+            (x, y) for y in range(65) for x in range(65)
+            if np.array_equal(whole[y : y + 16, x : x + 16], window)
+        ]  # fmt: skip
+        assert len(found) == 1
+        places.add(found[0])
+    assert len(places) == 8
+
+
+def test_a_stage_gets_pictures_that_are_large_enough(mine: Path) -> None:
+    assert len(ShardSet(mine, min_size=80)) == 10
+    with pytest.raises(UserError, match="no picture of at least 256 pixels: the largest has 80"):
+        ShardSet(mine, min_size=256)
+
+
+def test_damage_is_found(mine: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(mine, copy)
+    data = bytearray((copy / "000001.tar").read_bytes())
+    data[700] ^= 1
+    (copy / "000001.tar").write_bytes(data)
+    shards = ShardSet(copy)
+    with pytest.raises(UserError, match=r"000001\.tar is damaged: sha256"):
+        [shards.stored(index) for index in range(10)]
+    (copy / "000001.tar").write_bytes(data[:-512])
+    with pytest.raises(UserError, match=r"000001\.tar has [\d,]+ bytes"):
+        ShardSet(copy)
+    with pytest.raises(UserError, match="is no folder of shards"):
+        ShardSet(tmp_path)
+
+
+def test_shards_are_written_anew_in_another_size(mine: Path, tmp_path: Path) -> None:
+    first = ShardSet(mine)
+    reshard(first, tmp_path / "new", shard_size=3)
+    again = ShardSet(tmp_path / "new")
+    assert len(list((tmp_path / "new").glob("*.tar"))) == 4
+    for shards in (first, again):
+        assert len(shards) == 10
+    contents = [{s.stored(i)[0].name: s.stored(i) for i in range(10)} for s in (first, again)]
+    assert contents[0] == contents[1]
+    # and they are a collection that can be imported
+    report = import_collection(
+        read(tmp_path / "new"), tmp_path / "back", source="x", licence="x", shard_size=4
+    )
+    assert report.kept == 10 and report.captions == 12
+    assert ShardSet(tmp_path / "back").sources()[0].licence == "CC0"
+
+
+def test_scenes_as_shards_are_the_scenes(grid: Grid, tmp_path: Path) -> None:
+    shards = write_scenes(grid, tmp_path / "scenes")
+    composed = scenes(grid)
+    for index in range(5):
+        record, _ = shards.stored(index)
+        number = int(record.name.split()[1])
+        assert np.array_equal(shards.pixels(index, 32), composed.pixels(number, 32))
+        assert record.captions == composed.captions(number)
+        assert record.licence == "MIT" and record.source and "@tiny/" in record.source
+
+
+# Nothing held out reaches a batch: through the composer it is tested in test_data_composer.
+
+
+def test_shards_of_scenes_hold_nothing_held_out(grid: Grid, tmp_path: Path) -> None:
+    shards = write_scenes(grid, tmp_path / "scenes", 200)
+    shown = {cell for index in range(200) for cell in shards.stored(index)[0].cells}
+    assert len(shown) > 20 and not any(is_held_out(*cell) for cell in shown)
+    assert any(cell.held_out for cell in grid.cells.values())  # there is something to keep out
+    for split in ("all", "held-out"):
+        with pytest.raises(UserError, match="not for training"):
+            shard_scenes(scenes(grid, split=split), 4, 32, tmp_path / "x", shard_size=4)
+
+
+def test_held_out_scenes_in_shards_are_neither_imported_nor_trained_on(
+    grid: Grid, tmp_path: Path, bert_folder: Path
+) -> None:
+    """Shards that somebody else made of a held-out and of an ordinary scene."""
+    record = Record("bat", b"", ("a bat",), "me", "CC0", (("1F987", "noto"),))
+    other = Record("fox", b"", ("a fox",), "me", "CC0", (("1F98A", "noto"),))
+    with ShardWriter(tmp_path / "shards") as shards:
+        shards.add(record, encoded(Image.effect_noise((64, 64), 50).convert("RGB")))
+        shards.add(other, encoded(Image.effect_noise((64, 64), 90).convert("RGB")))
+    report = import_collection(read(tmp_path / "shards"), tmp_path / "out", source="x", licence="x")
+    assert report.dropped == {"held out": 1} and report.kept == 1
+    spec = EncoderSpec(kind="text", source=str(bert_folder))
+    examples = Examples(
+        config(2), ShardSet(tmp_path / "shards"), {"t5": CachedText(TextEncoder.load(spec))}
+    )
+    with pytest.raises(UserError, match=r"never trained on \(bat\)"):
+        examples.batch(0)
+
+
+def config(num_scenes: int, **changes: Any) -> TrainConfig:
+    small = {"num_images": 24, "num_scenes": num_scenes, "checkpoint_images": 8, "batch_size": 4}
+    start = preset_config("tiny", "base", t5_width=32)
+    return TrainConfig.model_validate(start.model_dump() | small | {"sample_images": 16} | changes)
+
+
+def test_a_run_on_shards_resumes_exactly(mine: Path, bert_folder: Path, tmp_path: Path) -> None:
+    spec = EncoderSpec(kind="text", source=str(bert_folder))
+
+    def fresh() -> tuple[ShardSet, dict[str, CachedText]]:
+        return ShardSet(mine, min_size=64), {"t5": CachedText(TextEncoder.load(spec))}
+
+    list(train(config(10), tmp_path / "whole", *fresh()))
+    for tick in train(config(10), tmp_path / "resumed", *fresh()):
+        if tick.state.images == 12:
+            break
+    list(train(config(10), tmp_path / "resumed", *fresh()))
+    whole, again = (
+        load_file(checkpoints.found(tmp_path / run)[0].with_suffix(".safetensors"))
+        for run in ("whole", "resumed")
+    )
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def test_captions_of_a_picture_take_turns(mine: Path) -> None:
+    seen: list[str] = []
+
+    class Spy:
+        def encode(self, texts: Any) -> Any:
+            seen.extend(texts)
+            raise StopIteration
+
+    shards = ShardSet(mine)
+    place = next(i for i in range(10) if len(shards.captions(i)) == 3)
+    for turn in range(4):
+        with pytest.raises(StopIteration):
+            Examples(config(10, batch_size=1), shards, {"t5": Spy()}).batch(place + 10 * turn)
+    assert seen == ["a red fox", "a tree", "a rocket", "a red fox"]
+
+
+def test_commands(
+    grid: Grid, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Own pictures to a model whose record says where they came from."""
+    (tmp_path / "pictogram").symlink_to(grid.path)
+    monkeypatch.setenv("EDIFFI_CACHE", str(tmp_path))
+    assert main(["data", "shard", str(mine), "-o", str(tmp_path / "a"), "--shard-size", "5"]) == 0
+    done = ["data", "shard", "-o", str(tmp_path / "b"), "--all", "--style", "noto"]
+    assert main([*done, "--num-images", "8", "--size", "64"]) == 0
+    assert len(ShardSet(tmp_path / "b")) == 8
+    command = ["train", "base", "--preset", "tiny", "--num-images", "16", "--data", str(mine)]
+    assert main([*command, "--model", str(tmp_path / "model"), "--run", str(tmp_path / "run")]) == 0
+    model = ModelFolder(tmp_path / "model").config
+    assert [s.model_dump() for s in model.data] == [
+        {"source": "mine", "licence": "CC0", "pictures": 10}
+    ]
+    assert model.vocabulary == {} and model.stages[0].images_seen == 16
+    saved = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert saved["num_scenes"] == 10 and saved["sigma_data"] == model.stages[0].sigma_data
+    assert 0.3 < saved["sigma_data"] < 0.8
+    capsys.readouterr()
+    # other pictures are another run
+    other = [*command[:-1], str(tmp_path / "a"), "--run", str(tmp_path / "run")]
+    assert main(other) == 2 and "another config" in capsys.readouterr().err
+    assert main([*command, "--styles", "noto", "--run", str(tmp_path / "x")]) == 2
+    assert "not with --data" in capsys.readouterr().err
+    assert main(["train", "sr256", "--preset", "tiny", "--data", str(mine)]) == 2
+    assert "no picture of at least 256" in capsys.readouterr().err
