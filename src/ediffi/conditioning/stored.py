@@ -14,6 +14,7 @@ Its header says which encoder that was and which block of how many this is.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from ediffi.files import write_atomically
 from ediffi.types import ROLES, Tokens
 
 FORMAT = "1"
+HEADER = "embeddings"  # the entry of a file's metadata that all facts are in, as JSON
 DTYPE = "float16"
 
 
@@ -69,7 +71,8 @@ def write_block(path: Path, rows: Mapping[str, Halves], facts: dict[str, str]) -
     }
     if not all(torch.isfinite(tensors[name]).all() for name in ("states", "pooled")):
         raise UserError("this encoder's numbers do not fit half precision")
-    write_atomically(path, save(tensors, facts))
+    # one entry: the library writes several in any order, and the same embeddings are the same bytes
+    write_atomically(path, save(tensors, {HEADER: json.dumps(facts)}))
 
 
 def read_header(path: Path) -> dict[str, str]:
@@ -80,8 +83,8 @@ def read_header(path: Path) -> dict[str, str]:
     """
     try:
         with safe_open(path, "pt") as file:
-            facts = file.metadata() or {}
-    except (OSError, SafetensorError) as error:
+            facts: dict[str, str] = json.loads((file.metadata() or {}).get(HEADER, "{}"))
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{path} is damaged ({error}): delete it and encode again") from error
     if facts.get("format") != FORMAT:
         raise UserError(f"{path} is no file of embeddings: written by another program or version?")
@@ -91,7 +94,7 @@ def read_header(path: Path) -> dict[str, str]:
 def hashed(keys: Iterable[str]) -> NDArray[np.int64]:
     """64 bits of each key: two of a million captions agree with probability 3e-8."""
     digests = [hashlib.sha256(key.encode()).digest()[:8] for key in keys]
-    return np.frombuffer(b"".join(digests), np.int64)
+    return np.frombuffer(bytearray(b"".join(digests)), np.int64)
 
 
 class StoredTokens:

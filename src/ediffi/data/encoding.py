@@ -69,7 +69,8 @@ def encode_collection(
         else:
             assert isinstance(encoder, TextEncoder)
             texts = dict.fromkeys(text for n in numbers for text in collection.captions(n))
-            rows = encode_halves(encoder, list(texts))
+            halves = encode_halves(encoder, list(texts))
+            rows = {text: halves[text] for text in texts}
         write_block(path, rows, facts)
         yield done, mine
 
