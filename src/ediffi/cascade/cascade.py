@@ -16,7 +16,7 @@ from ediffi.cascade.folder import ModelFolder, locate, save_model
 from ediffi.cascade.options import per_stage, picture_seeds, stages_to_run
 from ediffi.cascade.stage import Stage
 from ediffi.cascade.start import low_resolution
-from ediffi.cascade.vocabulary import unknown_words
+from ediffi.cascade.vocabulary import in_english, unknown_words
 from ediffi.conditioning import check_prompt, check_use, load_encoder, make_prompt
 from ediffi.conditioning.prompt import Encoder
 from ediffi.errors import Notice, UserError
@@ -171,9 +171,9 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         check_use(use, self.roles)
         picture = None if start_from is None else open_picture(start_from)
         plan = self.plan(start_from=picture, **options)
+        texts = [self._understood(text) for text in texts]
         paintings = _one_each(regions, texts)
         for text, painting in zip(texts, paintings, strict=True):
-            check_prompt(text)
             place(text, painting)  # a wrong phrase is told of before weights are read
         self._note_unknown_words(texts)
         low_res = None
@@ -185,6 +185,13 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         prompt = paint(prompt, self.encoders, texts, paintings)
         prompt = prompt.map(lambda t: t.repeat_interleave(num_images, dim=0))
         return _run(stages, prompt, numbers, low_res, dtype)
+
+    def _understood(self, text: str) -> str:
+        """The prompt in the model's words; as it was, where it is in them, so that painted spans
+        keep their places."""
+        tidy = check_prompt(text)
+        english = in_english(self.config, tidy)
+        return text if english == tidy else english
 
     def _note_unknown_words(self, texts: Sequence[str]) -> None:
         unknown = dict.fromkeys(w for text in texts for w in unknown_words(self.config, text))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 from ediffi.cascade.config import ModelConfig
+from ediffi.conditioning.languages import is_foreign, understand
+from ediffi.errors import Notice, UserError
 
 WORD = re.compile(r"[^\W\d_]+")
 # Words that carry no picture of their own.
@@ -43,3 +46,28 @@ def _stem(word: str) -> str:
     if word.endswith("s") and not word.endswith(("ss", "us")) and len(word) > 3:
         return word[:-1]
     return word
+
+
+def in_english(config: ModelConfig, text: str) -> str:
+    """A prompt as the model reads it: emoji and other languages put into words it was taught, with
+    a `Notice` that says how; English prompts, and those to a model that claims no vocabulary, as
+    they are.
+
+    Raises:
+        UserError: the prompt is in another script and nothing in it is known.
+    """
+    if not config.vocabulary:
+        return text
+    more = {word for phrase in (*config.words, *config.styles) for word in words_of(phrase)}
+    found = understand(text, config.vocabulary, more)
+    if found is not None:
+        missed = f"; nothing is known of {', '.join(found.missed)}" if found.missed else ""
+        message = f"{text!r} is understood as {found.text!r}{missed}"
+        warnings.warn(message, Notice, stacklevel=3)
+        return found.text
+    if is_foreign(text):
+        raise UserError(
+            f"nothing is known in {text!r}: {config.name} reads English, and the names "
+            "of things in 26 other languages. `ediffi info --vocabulary` lists what it draws"
+        )
+    return text
