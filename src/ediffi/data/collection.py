@@ -51,7 +51,7 @@ class Scenes:
         return [self.composer.grid.fingerprint, sorted(self.composer.words.items())]
 
     def captions(self, index: int) -> Sequence[str]:
-        return (self.composer.scene(index).caption,)
+        return tuple(caption.text for caption in self.composer.scene(index).captions)
 
     def pixels(self, index: int, size: int, *, crop: int | None = None, seed: int = 0) -> Pixels:
         scene = self.composer.scene(index)

@@ -98,7 +98,8 @@ class TrainState:
         try:
             result = network.load_state_dict(weights, strict=False)
         except RuntimeError as error:
-            raise UserError(f"those weights are of another network: {error}") from error
+            first = str(error).splitlines()[1].strip()  # one line for each that does not fit
+            raise UserError(f"those weights are of another network: {first}") from error
         if len(result.missing_keys) == len(self.parameters):
             raise UserError("those weights are of another network: not one name fits")
         for name, parameter in self.parameters.items():
