@@ -134,11 +134,9 @@ def test_it_learns(scenes: Scenes, text: Encoders, tmp_path: Path) -> None:
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_the_sketch_learns_alone_and_first(
-    composer: Composer, text: CachedText, tmp_path: Path
-) -> None:
+def test_the_sketch_learns_alone_and_first(scenes: Scenes, text: Encoders, tmp_path: Path) -> None:
     settings = config(num_images=16, log_images=8)
-    ticks = train(settings, tmp_path, composer, text)
+    ticks = train(settings, tmp_path, scenes, text)
     state = next(ticks).state
     before = {name: p.detach().clone() for name, p in state.parameters.items()}
     rows = [next(ticks).row for _ in range(2)]
