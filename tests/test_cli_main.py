@@ -25,11 +25,11 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = process("-c", code)
     assert done.returncode == 0, done.stderr
-    for command in ("generate", "info", "data", "train", "evaluate"):
+    for command in ("generate", "info", "data", "train", "evaluate", "compare", "experiment"):
         assert command in done.stdout
 
 
-@pytest.mark.parametrize("group", [[], ["train"], ["data"], ["bench"]])
+@pytest.mark.parametrize("group", [[], ["train"], ["data"], ["bench"], ["experiment"]])
 def test_a_group_alone_shows_its_help(group: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(group) == 0
     out, err = capsys.readouterr()

@@ -10,7 +10,8 @@ from typing import Any
 
 import typer
 
-from ediffi.cli import bench, data, train
+from ediffi.cli import bench, data, experiment, train
+from ediffi.cli.compare import compare
 from ediffi.cli.encode import encode
 from ediffi.cli.evaluate import evaluate
 from ediffi.cli.generate import generate
@@ -31,7 +32,9 @@ app.command()(paint)
 app.command()(info)
 app.command()(encode)
 app.command()(evaluate)
+app.command()(compare)
 app.add_typer(data.app, name="data")
+app.add_typer(experiment.app, name="experiment")
 app.add_typer(bench.app, name="bench")
 app.add_typer(train.app, name="train")
 

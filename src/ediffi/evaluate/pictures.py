@@ -38,12 +38,13 @@ def drawn(
     for start in range(0, len(missing), batch):
         numbers = missing[start : start + batch]
         for number, picture in zip(numbers, to_uint8(draw(numbers)), strict=True):
-            _save(paths[number], picture)
+            save_picture(paths[number], picture)
         on_done(len(numbers))
     return [np.asarray(Image.open(path).convert("RGB")) for path in paths]
 
 
-def _save(path: Path, picture: Picture) -> None:
+def save_picture(path: Path, picture: Picture) -> None:
+    """Write one picture as a PNG file."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG")
     write_atomically(path, file.getvalue())

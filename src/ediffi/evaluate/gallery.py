@@ -1,0 +1,170 @@
+"""Drawing a list of prompts once, as PNG files; an interrupted run goes on where it stopped.
+
+Pictures are drawn in blocks that depend on the list only, and a block that is not whole is drawn
+again, so that rounding in half precision is the same whenever and wherever it is drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ediffi.cascade import Cascade
+from ediffi.errors import Notice
+from ediffi.evaluate.extractor import Extractor
+from ediffi.evaluate.pictures import Picture, save_picture
+from ediffi.evaluate.real import enlarged
+from ediffi.files import make_folder, write_atomically
+from ediffi.pixels import to_uint8
+
+DTYPE = torch.bfloat16
+BLOCKS = {64: 16, 256: 4}  # pictures drawn at a time, by their side; one of larger ones
+Open = Callable[[], Cascade]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to draw. use: roles to listen to, None for all."""
+
+    prompts: tuple[str, ...]
+    seeds: tuple[int, ...]
+    stage: int
+    guidance: float | None = None
+    use: tuple[str, ...] | None = None
+
+    @property
+    def block(self) -> int:
+        """How many are drawn together."""
+        return next((num for side, num in BLOCKS.items() if self.stage <= side), 1)
+
+    def options(self, numbers: Sequence[int]) -> dict[str, Any]:
+        """Of `Cascade.generate`, for the pictures with these numbers."""
+        return {
+            "prompts": [self.prompts[n] for n in numbers],
+            "seeds": [self.seeds[n] for n in numbers],
+            "stop_at": self.stage,
+            "guidance_scale": self.guidance,
+            "use": self.use,
+            "dtype": DTYPE,
+        }
+
+
+class Gallery:
+    """The pictures of an order, in a folder of their own."""
+
+    def __init__(self, folder: Path, order: Order, cascade: Cascade) -> None:
+        """folder: of all galleries; this one's is named by the model and the order."""
+        sampling = [s.sampling.model_dump() for s in cascade.config.stages]
+        facts = [cascade.hash, repr(order), sampling, torch.__version__]
+        digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        self.folder = folder / digest[:16]
+        self.order = order
+        self.paths = [self.folder / f"{n:05d}.png" for n in range(len(order.prompts))]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def picture(self, number: int) -> Picture:
+        """(H, W, 3) uint8."""
+        return np.asarray(Image.open(self.paths[number]).convert("RGB"))
+
+    def __iter__(self) -> Iterator[Picture]:
+        return (self.picture(number) for number in range(len(self)))
+
+    def draw(
+        self,
+        open_cascade: Open,
+        *,
+        processes: int = 1,
+        report: Callable[[int], None] = lambda more: None,
+    ) -> None:
+        """Draw what is missing. open_cascade: picklable, if there are several processes."""
+        make_folder(self.folder)
+        size = self.order.block
+        blocks = [range(i, min(i + size, len(self))) for i in range(0, len(self), size)]
+        todo = [b for b in blocks if not all(self.paths[n].exists() for n in b)]
+        report(len(self) - sum(map(len, todo)))
+        if not todo:
+            return
+        if processes <= 1:
+            cascade = open_cascade()
+            for block in todo:
+                self._draw_block(cascade, block)
+                report(len(block))
+            return
+        threads = max(1, torch.get_num_threads() // processes)
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(processes, context, _start, (open_cascade, threads)) as pool:
+            jobs = {pool.submit(_draw_in_worker, self, block): block for block in todo}
+            try:
+                for job in as_completed(jobs):
+                    job.result()
+                    report(len(jobs[job]))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _draw_block(self, cascade: Cascade, numbers: Sequence[int]) -> None:
+        pictures = to_uint8(cascade.generate(**self.order.options(numbers)))
+        for number, picture in zip(numbers, pictures, strict=True):
+            save_picture(self.paths[number], picture)
+
+    def features(
+        self, extractor: Extractor, report: Callable[[int], None] = lambda more: None
+    ) -> Tensor:
+        """(N, D) of all pictures, computed once and kept beside them."""
+        return kept_features(
+            self.folder / f"features-{extractor.hash[:12]}.safetensors",
+            extractor,
+            len(self),
+            lambda rows: enlarged([self.picture(n) for n in rows], extractor.side),
+            report,
+        )
+
+
+def kept_features(
+    path: Path,
+    extractor: Extractor,
+    num: int,
+    images: Callable[[Sequence[int]], Tensor],
+    report: Callable[[int], None] = lambda more: None,
+) -> Tensor:
+    """The features of pictures 0 to num - 1, from `path` or else from their images."""
+    if path.exists():
+        report(num)
+        return safetensors.torch.load_file(path)["features"]
+    parts = []
+    for start in range(0, num, extractor.batch):
+        rows = range(start, min(num, start + extractor.batch))
+        parts.append(extractor(images(rows)))
+        report(len(rows))
+    features = torch.cat(parts)
+    make_folder(path.parent)
+    write_atomically(path, safetensors.torch.save({"features": features}))
+    return features
+
+
+_worker: dict[str, Cascade] = {}
+
+
+def _start(open_cascade: Open, threads: int) -> None:
+    torch.set_num_threads(threads)
+    warnings.simplefilter("ignore", Notice)  # the parent has said it
+    _worker["cascade"] = open_cascade()
+
+
+def _draw_in_worker(gallery: Gallery, numbers: Sequence[int]) -> None:
+    gallery._draw_block(_worker["cascade"], numbers)
