@@ -31,8 +31,7 @@ from ediffi.evaluate.distances import frechet, kid
 from ediffi.evaluate.evaluation import write_record
 from ediffi.evaluate.gallery import DTYPE, Gallery, Open, Order
 from ediffi.evaluate.inception import SIDE, FidInception
-from ediffi.evaluate.judges import Report
-from ediffi.evaluate.pictures import Picture
+from ediffi.evaluate.pictures import Picture, Report
 from ediffi.evaluate.scores import exchanged
 from ediffi.files import file_sha256, make_folder, write_atomically
 

@@ -27,8 +27,9 @@ from ediffi.data.sources import cache_root
 from ediffi.errors import UserError
 from ediffi.evaluate import scores
 from ediffi.evaluate.gallery import DTYPE, Gallery, Open, Order
-from ediffi.evaluate.judges import Judges, Report, open_judges, text_features
+from ediffi.evaluate.judges import Judges, open_judges, text_features
 from ediffi.evaluate.pictograms import PictogramSet
+from ediffi.evaluate.pictures import Report
 from ediffi.evaluate.scores import Asked
 from ediffi.files import make_folder, write_atomically
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from ediffi.evaluate.colours import background_name, dominant_colour, nearest_di
 from ediffi.evaluate.edges import colour_drift, compare_edges
 from ediffi.evaluate.extractor import EfficientNetLite0
 from ediffi.evaluate.judge import ConceptJudge
-from ediffi.evaluate.pictures import Picture, drawn
+from ediffi.evaluate.pictures import Picture, Report, drawn
 from ediffi.evaluate.prompts import FixedPrompt, read_prompts
 from ediffi.evaluate.reference import Reference, fit_judge
 from ediffi.files import write_atomically
@@ -42,8 +42,6 @@ record holds its own ceiling and null."""
 DTYPE = torch.bfloat16
 NUM_SHEET, NUM_WHOLE, NUM_UPSCALED = 64, 16, 16
 BATCH = 16
-Report = Callable[[str, int, int], None]
-"""Told (what, how many more are done, of how many)."""
 
 
 def run(

@@ -28,6 +28,7 @@ from ediffi.errors import UserError
 from ediffi.evaluate.extractor import EfficientNetLite0, Extractor
 from ediffi.evaluate.heads import LinearHead, unseen_drawings
 from ediffi.evaluate.matcher import RANDOM_CAPTIONS, Matcher
+from ediffi.evaluate.pictures import Report
 from ediffi.evaluate.real import Labelled, cells_of, enlarged, labelled, real_picture
 from ediffi.evaluate.small_judge import SmallJudge, SmallNet, train_small_net
 from ediffi.files import make_folder, write_atomically
@@ -37,8 +38,6 @@ FIT_SIZES = (64, 224)  # every drawing once at each
 NUM_SCENES, NUM_TEST_SCENES = 2_000, 400
 CONFUSED = 0.75  # a concept is left out if fewer of its real pictures are named right
 EXTRACTORS = ("efficientnet-lite0", "small-judge-64")
-Report = Callable[[str, int, int], None]
-"""Told (what, how many more are done, of how many)."""
 
 
 @dataclass(frozen=True)

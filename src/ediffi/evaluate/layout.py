@@ -34,7 +34,7 @@ from ediffi.evaluate.extractor import SIDE as JUDGED_SIDE
 from ediffi.evaluate.extractor import EfficientNetLite0
 from ediffi.evaluate.judge import ConceptJudge
 from ediffi.evaluate.layouts import Box, Layout, read_layouts
-from ediffi.evaluate.pictures import Picture, drawn
+from ediffi.evaluate.pictures import Picture, Report, drawn
 from ediffi.evaluate.reference import Reference, fit_judge
 from ediffi.files import write_atomically
 from ediffi.paint import DEFAULT_WEIGHT, RegionForm
@@ -50,8 +50,6 @@ NUM_SHEET = 16
 DTYPE = torch.bfloat16
 BATCH = 16
 COLOURS = ((230, 60, 60), (60, 90, 230), (60, 180, 90))
-Report = Callable[[str, int, int], None]
-"""Told (what, how many more are done, of how many)."""
 
 
 def run(

@@ -16,6 +16,8 @@ from ediffi.files import make_folder, write_atomically
 from ediffi.pixels import to_uint8
 
 Picture = NDArray[np.uint8]
+Report = Callable[[str, int, int], None]
+"""Told (what, how many more are done, of how many)."""
 
 
 def drawn(

@@ -97,11 +97,12 @@ class UNet(nn.Module):
         )
         self.sketch = None
         if config.sketch_depth:
+            assert config.grid is not None
             self.sketch = Sketch(
                 levels[-1].channels,
                 enter=levels[0].channels,
                 depth=config.sketch_depth,
-                grid=config.grid or 8,
+                grid=config.grid,
                 factor=2 ** (len(levels) - 1),
                 embedding_width=width,
                 context_width=config.context_width,
