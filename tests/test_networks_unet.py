@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 import torch
 from torch import Tensor
 
-from ediffi.diffusion import edm_loss
+from ediffi.diffusion import edm_loss, enlarge
 from ediffi.networks import PRESETS, STAGES, UNet, build_denoiser, sketch_loss
 from ediffi.networks.attention import attend
 from ediffi.networks.context import Conditioner, _resized
@@ -292,10 +294,13 @@ def test_sketch_loss_is_the_denoisers_at_infinite_noise() -> None:
 
 
 def test_super_resolution_denoiser_starts_as_the_enlarged_picture() -> None:
-    denoiser = build_denoiser(PRESETS["tiny"]["sr256"], 0.1)
+    config = PRESETS["tiny"]["sr256"]
     low = torch.rand(1, 3, 8, 8)
-    cond = StageInput(prompt(1), low, torch.tensor([0.1]))
-    with torch.no_grad():
-        x0 = denoiser(torch.randn(1, 3, 32, 32), torch.tensor([50.0]), cond)
-    enlarged = torch.nn.functional.interpolate(low, (32, 32), mode="bicubic")
-    torch.testing.assert_close(x0, enlarged, atol=2e-3, rtol=0)
+    for depth in (config.sketch_depth, 0):
+        denoiser = build_denoiser(config.model_copy(update={"sketch_depth": depth}), 0.1)
+        cond = StageInput(prompt(1), low, torch.tensor([0.1]))
+        with torch.no_grad():
+            x0 = denoiser(torch.randn(1, 3, 32, 32), torch.tensor([50.0]), cond)
+            learned = cast(UNet, denoiser.network).sketched(cond)
+        enlarged = enlarge(low, (32, 32)) if depth == 0 else learned
+        torch.testing.assert_close(x0, enlarged, atol=2e-3, rtol=0)

@@ -133,7 +133,7 @@ def _train(
     if initial:
         weights, changes["origin"] = _origin(initial, from_stage)
     config = config.model_copy(update=changes)
-    if data:  # what the preset says was measured on scenes
+    if data and stage == "base":  # what the preset says was measured on scenes
         measured = measure_sigma_data(Examples(config, collection, encoders))
         config = config.model_copy(update={"sigma_data": round(measured, 3)})
     typer.echo(f"run {run_dir}")

@@ -31,8 +31,8 @@ class Origin(BaseModel):
 class TrainConfig(BaseModel):
     """One run.
 
-    sigma_data: standard deviation of the pictures (of what is missing in the enlarged low
-    resolution, for an upscaler), measured by `measure_sigma_data`.
+    sigma_data: standard deviation of the pictures, measured by `measure_sigma_data`; for an
+    upscaler of what its enlarged low resolution lacks.
     num_scenes: scenes that the run goes round and round; each is composed and its caption encoded
     once. The learning rate rises over `warmup_images`, stays, and falls to zero over the last
     `cooldown` share of `num_images`. ema_images: half-life of the weight average, in images.
@@ -123,11 +123,12 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "learning_rate": 6e-4,
         },
         "upscaler": {
-            "noise": NoiseDistribution(mean=-1.6, std=1.2),
-            "sigma_data": 0.155,
+            "noise": NoiseDistribution(mean=-2.8, std=1.2),
+            "sigma_data": 0.04,
             "num_scenes": 8_192,
-            "num_images": 54_000,
-            "cooldown": 0.6,
+            "num_images": 20_000,
+            "sketch_images": 8_000,
+            "cooldown": 0.4,
             "warmup_images": 1_000,
             "batch_size": 4,
             "learning_rate": 7e-4,
@@ -151,6 +152,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "sigma_data": 0.12,
             "num_scenes": 32,
             "num_images": 64,
+            "sketch_images": 16,
             "batch_size": 4,
             "learning_rate": 1e-3,
             "warmup_images": 16,

@@ -15,7 +15,7 @@ from ediffi.conditioning import EncoderSpec
 from ediffi.conditioning.prompt import EncodesText
 from ediffi.data.collection import Collection
 from ediffi.data.degradations import degrade
-from ediffi.diffusion import enlarge, gaussian, stable_hash, stratified_uniforms
+from ediffi.diffusion import gaussian, stable_hash, stratified_uniforms
 from ediffi.networks import RESOLUTIONS
 from ediffi.train.config import TrainConfig
 from ediffi.types import ROLES, Prompt, StageInput, Tokens
@@ -118,15 +118,10 @@ def fingerprint(collection: Collection, encoders: Mapping[str, EncoderSpec]) -> 
 
 
 def measure_sigma_data(examples: Examples, num_images: int = 512) -> float:
-    """Root mean square of what the denoiser predicts: pictures, or residuals for an upscaler."""
+    """Standard deviation of a base's pictures."""
     total, count = 0.0, 0
     while count < num_images:
         batch = examples.batch(count)
-        target = batch.clean
-        if batch.cond.low_res is not None:
-            target = target - enlarge(batch.cond.low_res, (target.shape[2], target.shape[3]))
-            total += float(target.square().mean()) * len(target)
-        else:
-            total += float((target - target.mean()).square().mean()) * len(target)
-        count += len(target)
+        total += float((batch.clean - batch.clean.mean()).square().mean()) * len(batch.clean)
+        count += len(batch.clean)
     return (total / count) ** 0.5

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from ediffi.diffusion import EDM, edm_loss, noised
 from ediffi.errors import UserError
-from ediffi.networks import UNet, build_denoiser, sketch_loss
+from ediffi.networks import UNet, build_denoiser, enlarger_loss, sketch_loss
 from ediffi.train.config import TrainConfig
 from ediffi.train.examples import Batch
 
 
 class Losses(NamedTuple):
     """Of each picture, (B,): the denoiser's, weighted so that 1.0 is a useless network, and the
-    sketch's, 1.0 for an empty one; None where nothing was drawn."""
+    sketch's, see `sketch_loss` and `enlarger_loss`; None where nothing was drawn."""
 
     denoise: Tensor | None
     sketch: Tensor | None
@@ -75,7 +75,8 @@ class TrainState:
                 denoised = self.denoiser(x, batch.sigma, batch.cond)
                 denoise = edm_loss(denoised, batch.clean, batch.sigma, config.sigma_data)
         if drawn is not None:
-            sketch = sketch_loss(drawn[1], batch.clean, config.sigma_data)
+            loss = sketch_loss if network.enlarger is None else enlarger_loss
+            sketch = loss(drawn[1], batch.clean, config.sigma_data)
         return Losses(denoise, sketch)
 
     @torch.no_grad()
