@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from ediffi.networks.attention import TransformerBlock, zero_init
+from ediffi.networks.attention import CrossAttention, TransformerBlock, zero_init
 from ediffi.networks.blocks import NoiseEmbedding, ResBlock
 from ediffi.networks.context import Conditioner, Context
 from ediffi.networks.enlarger import Enlarger
@@ -209,6 +209,12 @@ class UNet(nn.Module):
                 context.sketch = self.enlarger(cond.low_res, embedding)
             cond.memo[key] = context
         return cond.memo[key]
+
+    @property
+    def first_attention(self) -> nn.Module | None:
+        """The cross-attention that is asked first, on the widest grid that has one."""
+        found = (module for module in self.down.modules() if isinstance(module, CrossAttention))
+        return next(found, None)
 
     def _embedding(self, c_noise: Tensor, context: Context, cond: StageInput) -> Tensor:
         embedding = self.noise(c_noise) + context.pooled

@@ -38,6 +38,8 @@ class TrainConfig(BaseModel):
     `cooldown` share of `num_images`. ema_images: half-life of the weight average, in images.
     sketch_images: for so many images at the start only the network's sketch learns, which is quick.
     dropout: how often each role is replaced by its null token, independently.
+    shown_masks: how often a base is shown where phrases are, as if painted, see `train.masks`;
+    attention_loss: weight of the pull of one attention map to where they are, see `train.state`.
     origin: of the weights the run starts from, None for fresh ones. data: see `fingerprint`.
     """
 
@@ -60,6 +62,8 @@ class TrainConfig(BaseModel):
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     dropout: dict[str, float] = {"t5": 0.1}
+    shown_masks: float = Field(0.0, ge=0, le=1)
+    attention_loss: float = Field(0.0, ge=0)
     max_augmentation: float = 0.3
     seed: int = 0
     origin: Origin | None = None
@@ -67,6 +71,11 @@ class TrainConfig(BaseModel):
     log_images: int = 2_000
     sample_images: int = 20_000
     checkpoint_images: int = 20_000
+
+    @property
+    def needs_masks(self) -> bool:
+        """Whether examples have masks of what their captions name."""
+        return self.shown_masks > 0 or self.attention_loss > 0
 
     def learning_rate_at(self, images: int) -> float:
         """The learning rate after `images` images: warm-up, constant, linear cool-down."""
@@ -121,6 +130,8 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "warmup_images": 2_000,
             "batch_size": 16,
             "learning_rate": 6e-4,
+            "shown_masks": 0.5,
+            "attention_loss": 0.02,
         },
         "upscaler": {
             "noise": NoiseDistribution(mean=-2.8, std=1.2),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from ediffi.data.degradations import degrade
 from ediffi.diffusion import gaussian, stable_hash, stratified_uniforms
 from ediffi.networks import RESOLUTIONS
 from ediffi.train.config import TrainConfig
-from ediffi.types import ROLES, Prompt, StageInput, Tokens
+from ediffi.train.masks import Masks
+from ediffi.types import ROLES, Prompt, Regions, StageInput, Tokens
 
 CROP = 256  # side that upscalers train on
 KEPT_BYTES = 2_000_000_000  # of pictures that are drawn or read once
@@ -27,13 +28,14 @@ KEPT_BYTES = 2_000_000_000  # of pictures that are drawn or read once
 @dataclass(frozen=True)
 class Batch:
     """clean: (B, 3, H, W) in [-1, 1]; sigma: (B,); noise: unit, like clean; uniforms: (B,), where
-    sigma lies in its distribution."""
+    sigma lies in its distribution; exact: where the captions' phrases are, None if not asked."""
 
     clean: Tensor
     noise: Tensor
     sigma: Tensor
     uniforms: Tensor
     cond: StageInput
+    exact: Regions | None = None
 
 
 class Examples:
@@ -47,6 +49,7 @@ class Examples:
         self, config: TrainConfig, collection: Collection, encoders: Mapping[str, EncodesText]
     ) -> None:
         self.config, self.collection, self.encoders = config, collection, encoders
+        self.masks = Masks(collection, encoders) if config.needs_masks else None
         self._kept: dict[int, tuple[Tensor, Sequence[str]]] = {}
         self._bytes = 0
 
@@ -71,7 +74,8 @@ class Examples:
         indices = range(start, start + config.batch_size)
         rounds, numbers = zip(*(divmod(i, config.num_scenes) for i in indices), strict=True)
         pictures, said = zip(*(self.picture(n) for n in numbers), strict=True)
-        captions = [c[r % len(c)] for c, r in zip(said, rounds, strict=True)]  # they take turns
+        turns = [r % len(c) for c, r in zip(said, rounds, strict=True)]
+        captions = [c[turn] for c, turn in zip(said, turns, strict=True)]
         clean = torch.stack(pictures).float() / 127.5 - 1
         seeds = [stable_hash(config.seed, i) for i in indices]
         uniforms = stratified_uniforms(torch.tensor(indices), config.seed)
@@ -81,12 +85,20 @@ class Examples:
             augmentation = self._draws(seeds, "augmentation") * config.max_augmentation
             noise = gaussian(seeds, tuple(low_res.shape[1:]), "low_res")
             low_res = low_res + augmentation[:, None, None, None] * noise
+        prompt, exact = self._prompt(numbers, captions, seeds), None
+        if self.masks is not None:
+            pictured = list(zip(numbers, turns, strict=True))
+            exact, painted = self.masks.regions(
+                pictured, captions, prompt, seeds, config.shown_masks
+            )
+            prompt = replace(prompt, regions=painted if config.shown_masks else None)
         return Batch(
             clean=clean,
             noise=gaussian(seeds, tuple(clean.shape[1:]), "noise"),
             sigma=config.noise.sample(uniforms).float(),
             uniforms=uniforms,
-            cond=StageInput(self._prompt(numbers, captions, seeds), low_res, augmentation),
+            cond=StageInput(prompt, low_res, augmentation),
+            exact=exact,
         )
 
     def encode(self, numbers: Sequence[int], captions: Sequence[str]) -> dict[str, Tokens]:
