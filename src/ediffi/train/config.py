@@ -12,6 +12,8 @@ from ediffi.diffusion import NoiseDistribution
 from ediffi.errors import UserError
 from ediffi.networks import PRESETS, STAGES, UNetConfig
 
+PAPER_DROPOUT = {"t5": 0.25, "clip_text": 0.2, "clip_image": 0.9}
+
 # may differ when a run is resumed (the first two only shape the learning rate); nothing else may
 RESUMABLE = {"num_images", "cooldown", "log_images", "sample_images", "checkpoint_images"}
 
@@ -38,6 +40,8 @@ class TrainConfig(BaseModel):
     `cooldown` share of `num_images`. ema_images: half-life of the weight average, in images.
     sketch_images: for so many images at the start only the network's sketch learns, which is quick.
     dropout: how often each role is replaced by its null token, independently.
+    other_reference: how often the picture that fills `clip_image` beside text is another one of
+    the same style, see `References`.
     origin: of the weights the run starts from, None for fresh ones. data: see `fingerprint`.
     """
 
@@ -60,6 +64,7 @@ class TrainConfig(BaseModel):
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     dropout: dict[str, float] = {"t5": 0.1}
+    other_reference: float = Field(0.0, ge=0, le=1)
     max_augmentation: float = 0.3
     seed: int = 0
     origin: Origin | None = None
@@ -121,6 +126,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "warmup_images": 2_000,
             "batch_size": 16,
             "learning_rate": 6e-4,
+            "other_reference": 0.9,
         },
         "upscaler": {
             "noise": NoiseDistribution(mean=-1.6, std=1.2),
@@ -132,6 +138,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "batch_size": 4,
             "learning_rate": 7e-4,
             "max_augmentation": 0.1,
+            "other_reference": 0.9,
         },
         "sr1024": {"num_scenes": 2_048},  # crops are slow to draw
     },
