@@ -72,9 +72,19 @@ def bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CLIPModel, 32 wide in both towers, joint space 24, 77 text positions, 28 px pictures."""
+    return save_clip(tmp_path_factory.mktemp("clip"), joint=24)
+
+
+@pytest.fixture(scope="session")
+def even_clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As wide in its joint space as its text states are, 32: what networks can be trained with."""
+    return save_clip(tmp_path_factory.mktemp("even-clip"), joint=32)
+
+
+def save_clip(folder: Path, *, joint: int) -> Path:
+    """A CLIPModel with random weights as a `transformers` folder."""
     from transformers import CLIPConfig, CLIPModel
 
-    folder = tmp_path_factory.mktemp("clip")
     size = save_tokenizer(folder, max_length=77)
     tower = {
         "hidden_size": 32,
@@ -87,7 +97,7 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text_config=tower
         | {"vocab_size": size, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2},
         vision_config=tower | {"image_size": 28, "patch_size": 14},
-        projection_dim=24,
+        projection_dim=joint,
     )
     CLIPModel(config).save_pretrained(folder)
     return folder

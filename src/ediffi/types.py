@@ -5,7 +5,7 @@ Shape legend: B pictures, L tokens, D token width, R regions, H x W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
@@ -95,6 +95,10 @@ class Prompt:
             {role: fn(keep) for role, keep in self.keep.items()},
             self.regions.map(fn) if self.regions else None,
         )
+
+    def only(self, roles: Collection[str]) -> Prompt:
+        """The prompt with every other role off."""
+        return replace(self, tokens={r: t for r, t in self.tokens.items() if r in roles})
 
     def dropped(self) -> Prompt:
         """The unconditional prompt: every role off, no regions."""

@@ -12,7 +12,7 @@ from huggingface_hub import ModelHubMixin
 from torch import Tensor
 
 from ediffi.cascade.config import ModelConfig, Sampling, StageConfig
-from ediffi.cascade.folder import ModelFolder, locate, save_model
+from ediffi.cascade.folder import MANIFEST, ModelFolder, locate, save_model
 from ediffi.cascade.options import per_stage, picture_seeds, stages_to_run
 from ediffi.cascade.stage import Stage
 from ediffi.cascade.start import low_resolution
@@ -77,7 +77,9 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
     def _save_pretrained(self, save_directory: Path) -> None:
         stages = [self.stage(stage.name) for stage in self.config.stages]
         weights = {str(s.config.name): s.denoiser.network.state_dict() for s in stages}
-        save_model(save_directory, self.config, weights)
+        sources = {spec.source for spec in self.config.encoders.values()}
+        inside = {s: self._root / s for s in sources if self._root and (self._root / s).is_dir()}
+        save_model(save_directory, self.config, weights, encoders=inside)
 
     def stage(self, name: str) -> Stage:
         """A stage, its weights read and checked the first time."""
@@ -94,6 +96,8 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
     def encoders(self) -> dict[str, Encoder]:
         """The encoders by role, their weights read and checked the first time."""
         if self._encoders is None:
+            if self._root is not None and (self._root / MANIFEST).is_file():
+                ModelFolder(self._root).check_encoders()
             specs = self.config.encoders
             self._encoders = {r: load_encoder(s, root=self._root) for r, s in specs.items()}
         return self._encoders

@@ -54,7 +54,8 @@ class StageConfig(BaseModel):
 
     resolution: side of its pictures, pixels; sigma_data: std of what its network draws (of the
     pictures in a base, of what the enlarged picture lacks in an upscaler); noise: the p(sigma) it
-    was trained with; images_seen: by the weights beside this file.
+    was trained with; images_seen: by the weights beside this file; listens: roles that it was
+    trained with, the others stay its null tokens (None: all).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,6 +67,7 @@ class StageConfig(BaseModel):
     noise: NoiseDistribution = NoiseDistribution()
     sampling: Sampling
     images_seen: int = Field(default=0, ge=0)
+    listens: tuple[str, ...] | None = None
 
     @property
     def input_resolution(self) -> int:

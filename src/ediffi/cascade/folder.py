@@ -3,6 +3,7 @@
 - config.json: ModelConfig, its stages by name
 - STAGE/config.json: StageConfig
 - STAGE/model.safetensors: weights, bfloat16
+- NAME/...: an encoder that comes with the model, as transformers saves it
 - manifest.json: sha256 of each file above
 """
 
@@ -13,7 +14,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from ediffi.files import file_sha256, make_folder, replace_all
 
 BUNDLED = Path(__file__).parent.parent / "models"
 MANIFEST = "manifest.json"
+ENCODER_SUFFIXES = (".json", ".txt", ".model", ".safetensors")
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -88,6 +90,11 @@ class ModelFolder:
             shapes = [file.get_slice(key).get_shape() for key in file.keys()]
         return sum(int(torch.Size(shape).numel()) for shape in shapes)
 
+    def check_encoders(self) -> None:
+        """Hash the encoders that lie in the folder; the others are not its business."""
+        for name in carried(self.hashes, self.config):
+            self._checked(name)
+
     def _json(self, name: str) -> Any:
         return json.loads(self._checked(name).read_text())
 
@@ -106,14 +113,26 @@ class ModelFolder:
         return path
 
 
+def carried(names: Iterable[str], config: ModelConfig) -> list[str]:
+    """Those of a model's files that belong to an encoder."""
+    folders = {f"{spec.source}/" for spec in config.encoders.values()}
+    return [name for name in names if any(name.startswith(folder) for folder in folders)]
+
+
 def save_model(
-    folder: Path, config: ModelConfig, weights: Mapping[str, Mapping[str, Tensor]]
+    folder: Path,
+    config: ModelConfig,
+    weights: Mapping[str, Mapping[str, Tensor]],
+    *,
+    encoders: Mapping[str, Path] | None = None,
 ) -> str:
     """Write or update a model folder; returns the model's hash.
 
-    weights: state of each stage's network, by stage name. Stages that are not given keep the
-    weights already in the folder. All new files are written under temporary names first.
+    weights: state of each stage's network, by stage name. encoders: folders that are copied in,
+    by the relative `source` that the configuration gives them. Stages and encoders that are not
+    given stay as they are in the folder. All new files are written under temporary names first.
     """
+    old = read_manifest(folder) if (folder / MANIFEST).is_file() else {}
     stages = [stage.name for stage in config.stages]
     top = config.model_dump(mode="json") | {"stages": stages}
     files: dict[str, bytes] = {"config.json": _dump(top)}
@@ -122,20 +141,27 @@ def save_model(
     for name, state in weights.items():
         half = {key: value.detach().cpu().bfloat16().contiguous() for key, value in state.items()}
         files[f"{name}/model.safetensors"] = safetensors.torch.save(half)
+    for name, source in (encoders or {}).items():
+        files |= {f"{name}/{file.name}": file.read_bytes() for file in encoder_files(source)}
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    hashes |= {name: old[name] for name in carried(old, config) if name not in hashes}
     for name in stages:
         kept = f"{name}/model.safetensors"
         if kept not in hashes:
-            old = read_manifest(folder) if (folder / MANIFEST).is_file() else {}
             if kept not in old:
                 raise UserError(f"stage {name} has no weights, neither given nor in {folder}")
             hashes[kept] = old[kept]  # not hashed anew: damage must stay visible
     hashes = dict(sorted(hashes.items()))
     files[MANIFEST] = _dump({"files": hashes})
-    for name in ["", *stages]:
+    for name in ["", *stages, *(encoders or {})]:
         make_folder(folder / name)
     replace_all({folder / name: data for name, data in files.items()})
     return manifest_hash(hashes)
+
+
+def encoder_files(folder: Path) -> list[Path]:
+    """What makes an encoder: configuration, tokenizer, weights."""
+    return sorted(path for path in folder.iterdir() if path.suffix in ENCODER_SUFFIXES)
 
 
 def read_manifest(folder: Path) -> dict[str, str]:

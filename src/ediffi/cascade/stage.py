@@ -67,6 +67,7 @@ class Stage:
             dtype: bfloat16 runs the network under autocast, float32 does not.
         """
         how, config = sampling or self.config.sampling, self.config
+        prompt = prompt if config.listens is None else prompt.only(config.listens)
         cond = self.condition(prompt, seeds, low_res, how.augmentation)
         side = config.resolution
         noise = gaussian(seeds, (3, side, side), stream=config.name)

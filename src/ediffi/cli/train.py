@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,6 @@ import typer
 from ediffi.errors import UserError
 
 if TYPE_CHECKING:
-    from ediffi.conditioning import EncoderSpec
     from ediffi.data.collection import Collection
     from ediffi.train.config import TrainConfig
 
@@ -40,6 +39,16 @@ Embeddings = Annotated[
     Path | None,
     typer.Option(help="Folder that `ediffi encode` wrote of the same data: no encoder is run."),
 ]
+Clip = Annotated[
+    Path | None,
+    typer.Option(
+        help="CLIP folder that fills clip_text and clip_image. Default: that of --from or --model."
+    ),
+]
+Dropout = Annotated[
+    str | None,
+    typer.Option(help="How often roles are dropped, e.g. t5=0.25,clip_text=0.2,clip_image=0.9."),
+]
 Initial = Annotated[
     str | None, typer.Option("--from", help="Model whose weights of this stage a new run takes.")
 ]
@@ -58,6 +67,8 @@ STAGES = {
     ediffi train base --model my-model
 
     ediffi train base --preset tiny --run trial --num-images 64   # a minute, to see that all works
+
+    ediffi train base --clip my-clip --from pictogram --model my-model   # with CLIP beside T5
 
     ediffi train base --data my-shards --run my-run --model my-model   # pictures of your own
     """,
@@ -81,6 +92,8 @@ def _command(stage: str) -> Callable[..., None]:
         styles: Styles = None,
         data: Data = None,
         embeddings: Embeddings = None,
+        clip: Clip = None,
+        dropout: Dropout = None,
         initial: Initial = None,
         from_stage: FromStage = None,
         model: Model = None,
@@ -88,7 +101,8 @@ def _command(stage: str) -> Callable[..., None]:
     ) -> None:
         words = {"vocabulary": vocabulary, "styles": styles}
         start = (initial, from_stage or stage)
-        _train(stage, preset, run, num_images, words, data, embeddings, start, model, seed)
+        read = (embeddings, clip, dropout)
+        _train(stage, preset, run, num_images, words, data, read, start, model, seed)
 
     return command
 
@@ -104,11 +118,12 @@ def _train(
     num_images: int | None,
     words: dict[str, str | None],
     data: Path | None,
-    embeddings: Path | None,
+    read: tuple[Path | None, Path | None, str | None],
     start: tuple[str | None, str],
     model: Path | None,
     seed: int,
 ) -> None:
+    from ediffi.cli.readers import dropout_of, readers
     from ediffi.data.sources import cache_root
     from ediffi.train.config import preset_config
     from ediffi.train.examples import Examples, fingerprint, measure_sigma_data
@@ -121,11 +136,12 @@ def _train(
     run_dir = run or cache_root() / "runs" / f"{preset}-{stage}"
     config, collection = collection_of(config, data, words, seed)
     initial, from_stage = start
-    encoders, specs = _encoders(embeddings, [m for m in (initial, model) if m])
+    embeddings, clip, dropout = read
+    encoders, specs, carried = readers(embeddings, clip, [m for m in (initial, model) if m])
     widths = {role: encoder.width for role, encoder in encoders.items()}
     changes: dict[str, Any] = {
         "network": config.network.model_copy(update={"roles": config.network.roles | widths}),
-        "dropout": {role: config.dropout["t5"] for role in encoders},
+        "dropout": dropout_of(encoders, dropout),
         "data": fingerprint(collection, specs),
         "num_images": num_images or config.num_images,
     }
@@ -142,7 +158,7 @@ def _train(
     if state is None or state.images < config.num_images:
         raise typer.Exit(130)
     if model:
-        digest = export_stage(state, collection, specs, model)
+        digest = export_stage(state, collection, specs, model, clip=carried)
         typer.echo(f"{model} has the new {stage} now; the model's hash is {digest}")
 
 
@@ -170,33 +186,6 @@ def collection_of(
     # nobody knows where on these pictures the words of their captions are
     unmasked = {"shown_masks": 0.0, "attention_loss": 0.0}
     return config.model_copy(update={"seed": seed, "num_scenes": len(shards)} | unmasked), shards
-
-
-def _encoders(
-    embeddings: Path | None, models: Sequence[str | Path]
-) -> tuple[dict[str, Any], dict[str, EncoderSpec]]:
-    """What reads captions, by role: the default encoder, or what is stored. Models that the run
-    starts from or adds to must have been trained with the same."""
-    from ediffi.cascade import ModelFolder, locate
-    from ediffi.conditioning import DEFAULT_TEXT, CachedText, TextEncoder
-    from ediffi.conditioning.stored import stored_roles
-
-    if embeddings is None:
-        return {"t5": CachedText(TextEncoder.load(DEFAULT_TEXT))}, {"t5": DEFAULT_TEXT}
-    stored = stored_roles(embeddings)
-    specs = {role: tokens.spec for role, tokens in stored.items()}
-    for model in models:
-        if isinstance(model, Path) and not (model / "manifest.json").is_file():
-            continue  # a new model
-        theirs = ModelFolder(locate(model)).config.encoders
-        for role in specs.keys() & theirs.keys():
-            if specs[role].sha256 != theirs[role].sha256:
-                raise UserError(
-                    f"{embeddings} was encoded by {specs[role].source} ({specs[role].sha256}), "
-                    f"but the {role} role of {model} is {theirs[role].source} "
-                    f"({theirs[role].sha256}): encode with that one"
-                )
-    return dict(stored), specs
 
 
 def _chosen(words: dict[str, str | None]) -> dict[str, Any]:

@@ -58,7 +58,8 @@ def encode_halves(encoder: TextEncoder, texts: Sequence[str]) -> dict[str, Halve
     """Every text encoded in a block of one fixed shape: its numbers never depend on the others."""
     buckets: dict[int, list[tuple[str, list[int]]]] = defaultdict(list)
     for text, ids in zip(texts, encoder.tokenize(texts) if texts else [], strict=True):
-        buckets[-(-len(ids) // BUCKET) * BUCKET].append((text, ids))
+        length = min(-(-len(ids) // BUCKET) * BUCKET, encoder.max_tokens)
+        buckets[length].append((text, ids))
     out: dict[str, Halves] = {}
     for length, rows in buckets.items():
         for start in range(0, len(rows), ROWS):

@@ -96,6 +96,11 @@ class ClipImageEncoder:
         """D, the width of the embedding."""
         return int(self.model.config.projection_dim)
 
+    @property
+    def side(self) -> int:
+        """Side of the pictures its model sees, pixels."""
+        return int(self.model.config.image_size)
+
     @torch.no_grad()
     def encode(self, images: Sequence[Image.Image]) -> Tokens:
         """states (B, 1, D), mask (B, 1), pooled (B, D), float32 on the CPU."""

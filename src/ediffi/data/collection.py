@@ -51,6 +51,9 @@ class Collection(Protocol):
     def name(self, index: int) -> str:
         """A name that no other picture of any collection has."""
 
+    def style(self, index: int) -> str | None:
+        """The drawing style of picture `index`, None where nobody knows."""
+
     def sources(self) -> tuple[DataSource, ...]:
         """Where the pictures are from, for the model's record."""
 
@@ -95,6 +98,9 @@ class Scenes:
 
     def name(self, index: int) -> str:
         return f"scene {index} of {self._settings}"
+
+    def style(self, index: int) -> str:
+        return self.composer.scene(index).items[0].style  # a scene is all of one
 
     @cached_property
     def _settings(self) -> str:

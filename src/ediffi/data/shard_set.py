@@ -100,6 +100,10 @@ class ShardSet:
     def name(self, index: int) -> str:
         return f"picture {self.order[index % len(self.order)]} of {self.fingerprint}"
 
+    def style(self, index: int) -> str | None:
+        cells = self.stored(index)[0].cells
+        return cells[0][1] if cells else None
+
     def sources(self) -> tuple[DataSource, ...]:
         return tuple(DataSource(**source) for source in self.manifest["sources"])
 

@@ -12,6 +12,8 @@ from ediffi.diffusion import NoiseDistribution
 from ediffi.errors import UserError
 from ediffi.networks import PRESETS, STAGES, UNetConfig
 
+PAPER_DROPOUT = {"t5": 0.25, "clip_text": 0.2, "clip_image": 0.9}
+
 # may differ when a run is resumed (the first two only shape the learning rate); nothing else may
 RESUMABLE = {"num_images", "cooldown", "log_images", "sample_images", "checkpoint_images"}
 
@@ -40,6 +42,8 @@ class TrainConfig(BaseModel):
     dropout: how often each role is replaced by its null token, independently.
     shown_masks: how often a base is shown where phrases are, as if painted, see `train.masks`;
     attention_loss: weight of the pull of one attention map to where they are, see `train.state`.
+    other_reference: how often the picture that fills `clip_image` beside text is another one of
+    the same style, see `References`.
     origin: of the weights the run starts from, None for fresh ones. data: see `fingerprint`.
     """
 
@@ -64,6 +68,7 @@ class TrainConfig(BaseModel):
     dropout: dict[str, float] = {"t5": 0.1}
     shown_masks: float = Field(0.0, ge=0, le=1)
     attention_loss: float = Field(0.0, ge=0)
+    other_reference: float = Field(0.0, ge=0, le=1)
     max_augmentation: float = 0.3
     seed: int = 0
     origin: Origin | None = None
@@ -132,6 +137,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "learning_rate": 6e-4,
             "shown_masks": 0.5,
             "attention_loss": 0.02,
+            "other_reference": 0.9,
         },
         "upscaler": {
             "noise": NoiseDistribution(mean=-2.8, std=1.2),
@@ -144,6 +150,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "batch_size": 4,
             "learning_rate": 7e-4,
             "max_augmentation": 0.1,
+            "other_reference": 0.9,
         },
         "sr1024": {"num_scenes": 2_048},  # crops are slow to draw
     },

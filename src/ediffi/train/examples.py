@@ -6,19 +6,21 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ediffi.conditioning import EncoderSpec
-from ediffi.conditioning.prompt import EncodesText
+from ediffi.conditioning.prompt import Encoder
 from ediffi.data.collection import Collection
 from ediffi.data.degradations import degrade
 from ediffi.diffusion import gaussian, stable_hash, stratified_uniforms
 from ediffi.networks import RESOLUTIONS
 from ediffi.train.config import TrainConfig
 from ediffi.train.masks import Masks
+from ediffi.train.references import References
 from ediffi.types import ROLES, Prompt, Regions, StageInput, Tokens
 
 CROP = 256  # side that upscalers train on
@@ -42,14 +44,16 @@ class Examples:
     """The batches of one stage. Image i shows picture i % num_scenes of a collection,
     with its own noise.
 
-    encoders: by role; those of `clip_image` read a picture's name, see `Collection.name`.
+    encoders: by role; see `References` for that of `clip_image`.
     """
 
     def __init__(
-        self, config: TrainConfig, collection: Collection, encoders: Mapping[str, EncodesText]
+        self, config: TrainConfig, collection: Collection, encoders: Mapping[str, Encoder]
     ) -> None:
         self.config, self.collection, self.encoders = config, collection, encoders
-        self.masks = Masks(collection, encoders) if config.needs_masks else None
+        self.texts: dict[str, Any] = {r: e for r, e in encoders.items() if r != "clip_image"}
+        self.masks = Masks(collection, self.texts) if config.needs_masks else None
+        self.references = References(config, collection, encoders.get("clip_image"))
         self._kept: dict[int, tuple[Tensor, Sequence[str]]] = {}
         self._bytes = 0
 
@@ -102,20 +106,19 @@ class Examples:
         )
 
     def encode(self, numbers: Sequence[int], captions: Sequence[str]) -> dict[str, Tokens]:
-        """What the encoders say about pictures of the collection and a caption of each."""
-        tokens = {}
-        for role, encoder in self.encoders.items():
-            names = [self.collection.name(n) for n in numbers] if role == "clip_image" else captions
-            tokens[role] = encoder.encode(names)
+        """What the encoders say about captions and about reference pictures of the collection."""
+        tokens: dict[str, Tokens] = {role: e.encode(captions) for role, e in self.texts.items()}
+        if "clip_image" in self.encoders:
+            tokens["clip_image"] = self.references.encode(numbers)
         return tokens
 
     def _prompt(self, numbers: Sequence[int], captions: Sequence[str], seeds: list[int]) -> Prompt:
         """The encoded captions; each role dropped independently, as in the paper (sec. 3)."""
-        tokens = self.encode(numbers, captions)
         keep = {role: torch.zeros(len(seeds), dtype=torch.bool) for role in ROLES}
-        for role in tokens:
+        for role in self.encoders:
             keep[role] = self._draws(seeds, role) >= self.config.dropout[role]
-        return Prompt(tokens, keep)
+        shown = self.references.choose(numbers, seeds, keep)
+        return Prompt(self.encode(shown, captions), keep)
 
     @staticmethod
     def _draws(seeds: list[int], name: str) -> Tensor:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ediffi.conditioning.prompt import EncodesText
+from ediffi.conditioning.prompt import Encoder
 from ediffi.data.collection import Collection
 from ediffi.errors import UserError
 from ediffi.train.checkpoint import load_checkpoint, save_checkpoint, writing
@@ -37,7 +37,7 @@ def train(
     config: TrainConfig,
     run_dir: Path,
     collection: Collection,
-    encoders: Mapping[str, EncodesText],
+    encoders: Mapping[str, Encoder],
     *,
     initial: dict[str, Any] | None = None,
     report: Callable[[str], None] = print,
@@ -48,7 +48,7 @@ def train(
     SIGTERM finish the step, write a checkpoint and end the iteration early.
 
     Args:
-        collection: the pictures and captions; encoders: of the captions, by role.
+        collection: the pictures and captions; encoders: of both, by role.
         initial: weights a new run starts from (a state dict of the network); names that are
             missing keep their fresh value, so that new modules can be added to old weights.
         report: gets one line for everything a person should know.

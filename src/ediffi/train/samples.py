@@ -33,6 +33,7 @@ def sample_grid(state: TrainState, examples: Examples, path: Path) -> None:
     config = stage_config(state).model_copy(update={"resolution": clean.shape[-1]})
     low_res = None if config.network.scale == 1 else F.avg_pool2d(clean, config.network.scale)
     tokens = examples.encode(numbers, captions)
+    tokens.pop("clip_image", None)  # no reference: that is how pictures are drawn by default
     everything = torch.ones(NUM_SAMPLES, dtype=torch.bool)
     prompt = Prompt(tokens, {role: everything for role in tokens})
     drawing = Stage(config, state.averaged()).sample(prompt, range(NUM_SAMPLES), low_res=low_res)
