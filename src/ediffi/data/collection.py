@@ -119,7 +119,7 @@ class Scenes:
         drawn = sorted({cell.hexcode for cell in self.composer.cells})
         return {
             "vocabulary": {known[h][0]: known[h][1:] for h in drawn},
-            "styles": self.composer.config.styles,
+            "styles": tuple(dict.fromkeys(self.composer.config.styles)),
             "words": self._caption_words(),
         }
 

@@ -113,13 +113,27 @@ def preset_config(preset: str, stage: str, *, t5_width: int = 384) -> TrainConfi
         preset=preset,
         network=network.model_copy(update={"roles": network.roles | {"t5": t5_width}}),
         # upscalers need no words, so they learn from every concept
-        scenes=SceneConfig(concepts=tuple(vocabulary()), mix=(0.6, 0.4, 0.0), jitter=0.0)
+        scenes=SceneConfig(
+            concepts=tuple(vocabulary()),
+            styles=BASE_STYLES,
+            mix=(0.5, 0.4, 0.1),
+            jitter=0.25,
+            named_styles=0.8,
+        )
         if stage == "base"
         else SceneConfig(styles=UPSCALER_STYLES),
         **{**recipe, **RECIPES[preset].get(stage, {})},
     )
 
 
+# two sets of drawings, one also as glossy renders and as line icons; the flat ones are usual
+BASE_STYLES = (
+    "fluent-emoji-flat",
+    "fluent-emoji-flat",
+    "fluent-emoji-3d",
+    "fluent-emoji-high-contrast",
+    "twemoji",
+)
 # flat and shaded drawings, all of them vectors
 UPSCALER_STYLES = ("noto", "twemoji", "fluent-emoji-flat")
 
