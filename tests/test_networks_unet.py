@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -283,6 +284,25 @@ def test_sketch_reads_the_prompt_alone_and_once() -> None:
         other = net.context(StageInput(prompt().dropped())).sketch
     assert drawn[1].shape == (2, 3, 8, 8)
     assert other is not None and not torch.allclose(other[1], drawn[1])
+
+
+def test_a_place_drafts_what_it_has_read() -> None:
+    """Masks that exchange two phrases' places change what the two halves of the sketch show."""
+    torch.manual_seed(0)
+    net = UNet(PRESETS["tiny"]["base"])
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    left = torch.zeros(1, 1, 32, 32)
+    left[..., :16] = 1
+    columns = torch.zeros(1, 2, 6, dtype=torch.bool)
+    columns[0, 0, 0] = columns[0, 1, 1] = True
+    said = prompt(1, roles={"t5": 32})
+    drawn = []
+    for masks in (torch.cat([left, 1 - left], 1), torch.cat([1 - left, left], 1)):
+        regions = Regions(masks, {"t5": columns}, torch.ones(1, 2))
+        with torch.no_grad():
+            drawn.append(net.sketched(StageInput(replace(said, regions=regions))))
+    assert not torch.allclose(drawn[0], drawn[1], atol=1e-3)
 
 
 def test_sketch_loss_is_the_denoisers_at_infinite_noise() -> None:
