@@ -62,8 +62,9 @@ class Referenced:
         self.strength = strength
 
     def __call__(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
-        referred = cond.prompt.keep["clip_image"].nonzero().flatten().tolist()
-        rows = referred if "clip_image" in cond.prompt.tokens and self.strength != 1.0 else []
+        rows = []
+        if self.strength != 1.0 and "clip_image" in cond.prompt.tokens:
+            rows = cond.prompt.keep["clip_image"].nonzero().flatten().tolist()
         if not rows:
             return self.denoise(x, sigma, cond)
         both = self.denoise(
