@@ -9,7 +9,7 @@ from conftest import save_tokenizer
 from PIL import Image
 
 from ediffi.cascade import Cascade, ModelConfig, Sampling, Stage, StageConfig
-from ediffi.conditioning import EncoderSpec, make_prompt
+from ediffi.conditioning import EncoderSpec, Style, make_prompt
 from ediffi.networks import Level, UNetConfig, build_denoiser
 from ediffi.networks.presets import PAPER_ROLES
 
@@ -65,8 +65,8 @@ def test_all_three_encoders_reach_the_picture(tmp_path: Path) -> None:
         assert not torch.equal(both, cascade.generate("a red fox", use=[role], dtype=torch.float32))
 
     def with_style(colour: str) -> torch.Tensor:
-        style = [Image.new("RGB", (28, 28), colour)]
-        steps = stage.sample(make_prompt(cascade.encoders, ["a red fox"], images=style), [0])
+        styles = [Style.of(Image.new("RGB", (28, 28), colour))]
+        steps = stage.sample(make_prompt(cascade.encoders, ["a red fox"], styles=styles), [0])
         while True:
             try:
                 next(steps)

@@ -8,7 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
-from ediffi.conditioning import CachedText, EncoderSpec, TextEncoder, load_encoder, make_prompt
+from ediffi.conditioning import (
+    CachedText,
+    EncoderSpec,
+    Style,
+    TextEncoder,
+    load_encoder,
+    make_prompt,
+)
 from ediffi.errors import UserError
 from ediffi.types import ROLES
 
@@ -33,8 +40,8 @@ def test_roles_without_encoder_are_not_kept(encoders: dict[str, object]) -> None
 
 
 def test_all_roles(encoders: dict[str, object]) -> None:
-    pictures = [Image.new("RGB", (28, 28), "red")]
-    prompt = make_prompt(encoders, ["a fox"], images=pictures)  # type: ignore[arg-type]
+    styles = [Style.of(Image.new("RGB", (28, 28), "red"))]
+    prompt = make_prompt(encoders, ["a fox"], styles=styles)  # type: ignore[arg-type]
     assert all(keep.all() for keep in prompt.keep.values())
     no_picture = make_prompt(encoders, ["a fox"])  # type: ignore[arg-type]
     assert not no_picture.keep["clip_image"].any() and no_picture.keep["clip_text"].all()

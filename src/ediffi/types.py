@@ -100,6 +100,10 @@ class Prompt:
         """The prompt with every other role off."""
         return replace(self, tokens={r: t for r, t in self.tokens.items() if r in roles})
 
+    def without(self, role: str) -> Prompt:
+        """The prompt with this role off, its tensors still there to be stacked with the others'."""
+        return replace(self, keep={**self.keep, role: torch.zeros_like(self.keep[role])})
+
     def dropped(self) -> Prompt:
         """The unconditional prompt: every role off, no regions."""
         keep = {role: torch.zeros_like(keep) for role, keep in self.keep.items()}

@@ -14,10 +14,11 @@ from torch import Tensor
 from ediffi.cascade.config import ModelConfig, Sampling, StageConfig
 from ediffi.cascade.folder import MANIFEST, ModelFolder, locate, save_model
 from ediffi.cascade.options import per_stage, picture_seeds, stages_to_run
+from ediffi.cascade.references import AnyStyle, check_listeners, readers, styles_of
 from ediffi.cascade.stage import Stage
 from ediffi.cascade.start import low_resolution
 from ediffi.cascade.vocabulary import in_english, unknown_words
-from ediffi.conditioning import check_prompt, check_use, load_encoder, make_prompt
+from ediffi.conditioning import Style, check_prompt, load_encoder, make_prompt
 from ediffi.conditioning.prompt import Encoder
 from ediffi.errors import Notice, UserError
 from ediffi.paint import Painting, paint, place
@@ -53,7 +54,8 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         self._read_stage = read_stage
         self._root = root
         self._stages: dict[str, Stage] = {}
-        self._encoders = None if encoders is None else dict(encoders)
+        self._given = encoders is not None
+        self._encoders = dict(encoders or {})
 
     @classmethod
     def from_pretrained(
@@ -92,23 +94,29 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         """All stages, from small to large."""
         return [self.stage(stage.name) for stage in self.config.stages]
 
+    def encoder(self, role: str) -> Encoder:
+        """The encoder of a role, its weights read and checked the first time."""
+        if role not in self._encoders:
+            if self._root is not None and (self._root / MANIFEST).is_file():
+                ModelFolder(self._root).check_encoder(role)
+            self._encoders[role] = load_encoder(self.config.encoders[role], root=self._root)
+        return self._encoders[role]
+
     @property
     def encoders(self) -> dict[str, Encoder]:
-        """The encoders by role, their weights read and checked the first time."""
-        if self._encoders is None:
-            if self._root is not None and (self._root / MANIFEST).is_file():
-                ModelFolder(self._root).check_encoders()
-            specs = self.config.encoders
-            self._encoders = {r: load_encoder(s, root=self._root) for r, s in specs.items()}
-        return self._encoders
+        """All encoders by role."""
+        return {role: self.encoder(role) for role in self.roles}
 
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles that have an encoder, e.g. ("t5",); reads nothing."""
-        return tuple(self.config.encoders if self._encoders is None else self._encoders)
+        return tuple(self._encoders if self._given else self.config.encoders)
 
-    def load(self, stages: Collection[str] | None = None) -> None:
-        """Read the named stages (None: all) and the encoders now, so that `stream` starts at once.
+    def load(
+        self, stages: Collection[str] | None = None, roles: Collection[str] | None = None
+    ) -> None:
+        """Read the named stages and the encoders of the roles now (None: all), so that `stream`
+        starts at once.
 
         Raises:
             UserError: one of the files is missing, damaged or not the one expected.
@@ -116,7 +124,8 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         for config in self.config.stages:
             if stages is None or config.name in stages:
                 self.stage(config.name)
-        _ = self.encoders
+        for role in self.roles if roles is None else roles:
+            self.encoder(role)
 
     def plan(
         self,
@@ -127,21 +136,26 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         guidance_scale: float | Sequence[float] | None = None,
         sampler: str | None = None,
         tile: int | None = None,
+        style_strength: float | None = None,
+        style_stages: Collection[str] | None = None,
     ) -> list[tuple[StageConfig, Sampling]]:
         """The stages that `stream` would run with these options, and how; reads no weights."""
         picture = None if start_from is None else open_picture(start_from)
         stages = stages_to_run(self.config, stop_at, picture)
-        how = per_stage(stages, num_steps, guidance_scale, sampler, tile)
+        how = per_stage(
+            stages, num_steps, guidance_scale, sampler, tile, style_strength, style_stages
+        )
         return list(zip(stages, how, strict=True))
 
     def stream(
         self,
-        prompts: str | Sequence[str],
+        prompts: str | Sequence[str] | None,
         *,
         seeds: int | Sequence[int] = 0,
         num_images: int = 1,
         start_from: Picture | None = None,
         use: Collection[str] | None = None,
+        style: AnyStyle = None,
         regions: Painting | Sequence[Painting | None] | None = None,
         dtype: torch.dtype = torch.bfloat16,
         **options: Any,
@@ -149,11 +163,14 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         """Draw `num_images` pictures of every prompt, telling of each step as it is done.
 
         Args:
-            prompts: one or several; the pictures of the first come first.
+            prompts: one or several; the pictures of the first come first. None: no words, the
+                pictures are variations of `style`.
             seeds: of the first picture, the next one's is one more; or one for every picture.
             start_from: a picture that replaces the stages below. Up to 64 pixels a side it enters
                 the first upscaler, larger ones the second; its middle square is resized to fit.
             use: roles to listen to, all if None.
+            style: a reference picture, or a `Style` of several: for all prompts, or a list with
+                one for each prompt (None for no reference).
             regions: which phrases belong where, see `ediffi.paint`: for all prompts, or one for
                 each prompt.
             dtype: bfloat16 for autocast; float32 is slower and repeats to 1e-4 in any batch.
@@ -162,7 +179,9 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
                 num_steps, guidance_scale: one value for the first stage that runs (the others keep
                 their own), or one for each stage that runs;
                 sampler: of every stage;
-                tile: side of the tiles in which upscalers draw, to bound memory.
+                tile: side of the tiles in which upscalers draw, to bound memory;
+                style_strength: 0 for no reference to 1, see `diffusion.Referenced`;
+                style_stages: names of the stages that follow it, all if None.
 
         Yields:
             `Progress` at every denoising, `StageDone` with the pictures of every stage.
@@ -170,23 +189,29 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         Raises:
             UserError: a bad prompt or option, before anything is drawn.
         """
-        texts = [prompts] if isinstance(prompts, str) else list(prompts)
-        numbers = picture_seeds(seeds, len(texts) * num_images)
-        check_use(use, self.roles)
+        styles = styles_of(style, prompts)
+        texts = [prompts] if isinstance(prompts, str) else prompts and list(prompts)
+        numbers = picture_seeds(seeds, len(styles) * num_images)
+        roles = readers(self.roles, use, texts is not None, any(styles))
         picture = None if start_from is None else open_picture(start_from)
         plan = self.plan(start_from=picture, **options)
-        texts = [self._understood(text) for text in texts]
-        paintings = _one_each(regions, texts)
-        for text, painting in zip(texts, paintings, strict=True):
-            place(text, painting)  # a wrong phrase is told of before weights are read
-        self._note_unknown_words(texts)
+        if any(styles):
+            check_listeners([config for config, _ in plan])
+        paintings = _one_each(regions, len(styles))
+        if texts is not None:
+            texts = [self._understood(text) for text in texts]
+            for text, painting in zip(texts, paintings, strict=True):
+                place(text, painting)  # a wrong phrase is told of before weights are read
+            self._note_unknown_words(texts)
         low_res = None
         if picture is not None:
             low_res = low_resolution(picture, plan[0][0].input_resolution)
             low_res = low_res.expand(len(numbers), -1, -1, -1)
         stages = [(self.stage(config.name), sampling) for config, sampling in plan]
-        prompt = make_prompt(self.encoders, texts, use=use)
-        prompt = paint(prompt, self.encoders, texts, paintings)
+        encoders = {role: self.encoder(role) for role in roles}
+        prompt = make_prompt(encoders, texts, styles=styles)
+        if texts is not None:
+            prompt = paint(prompt, encoders, texts, paintings)
         prompt = prompt.map(lambda t: t.repeat_interleave(num_images, dim=0))
         return _run(stages, prompt, numbers, low_res, dtype)
 
@@ -208,21 +233,29 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
                 stacklevel=3,
             )
 
-    def generate(self, prompts: str | Sequence[str], **options: Any) -> Tensor:
+    def generate(self, prompts: str | Sequence[str] | None, **options: Any) -> Tensor:
         """The pictures of `stream`, (B, 3, H, W) in [-1, 1], when all is done. Same options."""
         for event in self.stream(prompts, **options):
             if isinstance(event, StageDone):
                 images = event.images
         return images
 
+    def vary(self, picture: Picture | Style, **options: Any) -> Tensor:
+        """Variations of a picture, told of by its embedding alone. Options of `stream`.
+
+        >>> cascade.vary("fox.png", num_images=4, stop_at=64).shape   # doctest: +SKIP
+        torch.Size([4, 3, 64, 64])
+        """
+        return self.generate(None, style=picture, **options)
+
 
 def _one_each(
-    regions: Painting | Sequence[Painting | None] | None, texts: Sequence[str]
+    regions: Painting | Sequence[Painting | None] | None, num: int
 ) -> list[Painting | None]:
     if regions is None or isinstance(regions, Painting):
-        return [regions] * len(texts)
-    if len(regions) != len(texts):
-        raise UserError(f"{len(regions)} paintings for {len(texts)} prompts: give one for each")
+        return [regions] * num
+    if len(regions) != num:
+        raise UserError(f"{len(regions)} paintings for {num} prompts: give one for each")
     return list(regions)
 
 

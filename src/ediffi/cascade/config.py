@@ -23,6 +23,7 @@ class Sampling(BaseModel):
     guidance_interval: guidance acts for sigma in (low, high], None for all.
     threshold_percentile: of |x0|, None for no thresholding; threshold_cap: its largest scale.
     augmentation: std of the noise that an upscaler's input gets, once per picture.
+    style_strength: how much of a reference picture's part is taken, see `Referenced`; 0 for none.
     tile: side in pixels of the tiles that bound an upscaler's memory, None for the picture whole.
     """
 
@@ -38,6 +39,7 @@ class Sampling(BaseModel):
     threshold_percentile: float | None = Field(default=None, gt=0, le=1)
     threshold_cap: float = Field(default=1.0, ge=1)
     augmentation: float = Field(default=0.0, ge=0)
+    style_strength: float = Field(default=1.0, ge=0, le=3)
     tile: int | None = Field(default=None, ge=16)
 
     @model_validator(mode="after")

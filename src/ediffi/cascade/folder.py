@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from ediffi.cascade.config import ModelConfig
+from ediffi.conditioning.spec import EncoderSpec
 from ediffi.errors import Notice, UserError
 from ediffi.files import file_sha256, make_folder, replace_all
 
@@ -90,9 +91,13 @@ class ModelFolder:
             shapes = [file.get_slice(key).get_shape() for key in file.keys()]
         return sum(int(torch.Size(shape).numel()) for shape in shapes)
 
-    def check_encoders(self) -> None:
-        """Hash the encoders that lie in the folder; the others are not its business."""
-        for name in carried(self.hashes, self.config):
+    def check_encoder(self, role: str) -> None:
+        """Hash the files of a role's encoder if it lies in the folder.
+
+        Raises:
+            UserError: one is missing or damaged.
+        """
+        for name in inside(self.hashes, [self.config.encoders[role]]):
             self._checked(name)
 
     def _json(self, name: str) -> Any:
@@ -113,9 +118,9 @@ class ModelFolder:
         return path
 
 
-def carried(names: Iterable[str], config: ModelConfig) -> list[str]:
-    """Those of a model's files that belong to an encoder."""
-    folders = {f"{spec.source}/" for spec in config.encoders.values()}
+def inside(names: Iterable[str], encoders: Iterable[EncoderSpec]) -> list[str]:
+    """Those of a model's files that belong to one of these encoders."""
+    folders = {f"{spec.source}/" for spec in encoders}
     return [name for name in names if any(name.startswith(folder) for folder in folders)]
 
 
@@ -144,7 +149,9 @@ def save_model(
     for name, source in (encoders or {}).items():
         files |= {f"{name}/{file.name}": file.read_bytes() for file in encoder_files(source)}
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    hashes |= {name: old[name] for name in carried(old, config) if name not in hashes}
+    hashes |= {
+        name: old[name] for name in inside(old, config.encoders.values()) if name not in hashes
+    }
     for name in stages:
         kept = f"{name}/model.safetensors"
         if kept not in hashes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from PIL import Image
@@ -59,11 +59,16 @@ def per_stage(
     guidance_scale: float | Sequence[float] | None,
     sampler: str | None,
     tile: int | None,
+    style_strength: float | None = None,
+    style_stages: Collection[str] | None = None,
 ) -> list[Sampling]:
     """How each stage is sampled: its own defaults where the user says nothing."""
     if sampler is not None and sampler not in SAMPLERS:
         raise UserError(f"unknown sampler {sampler!r}: choose {' or '.join(SAMPLERS)}")
     steps = _spread("num_steps", num_steps, stages)
+    names = [str(stage.name) for stage in stages]
+    for wrong in set(style_stages or ()) - set(names):
+        raise UserError(f"no stage {wrong!r} runs to take a style: choose from {', '.join(names)}")
     scales = _spread("guidance_scale", guidance_scale, stages)
     out = []
     for stage, one_steps, one_scale in zip(stages, steps, scales, strict=True):
@@ -71,6 +76,7 @@ def per_stage(
             "num_steps": one_steps,
             "guidance_scale": one_scale,
             "sampler": sampler,
+            "style_strength": style_strength if stage.name in (style_stages or names) else 0.0,
             "tile": tile if stage.network.scale > 1 else None,
         }
         asked = {key: value for key, value in asked.items() if value is not None}

@@ -14,6 +14,7 @@ from ediffi.diffusion import (
     EDM,
     SAMPLERS,
     Guided,
+    Referenced,
     ResidualEDM,
     Thresholded,
     drive,
@@ -24,7 +25,7 @@ from ediffi.diffusion import (
 )
 from ediffi.errors import UserError
 from ediffi.networks import UNet, build_denoiser
-from ediffi.types import Denoiser, Progress, Prompt, StageInput
+from ediffi.types import ROLES, Denoiser, Progress, Prompt, StageInput
 
 
 class Stage:
@@ -67,7 +68,7 @@ class Stage:
             dtype: bfloat16 runs the network under autocast, float32 does not.
         """
         how, config = sampling or self.config.sampling, self.config
-        prompt = prompt if config.listens is None else prompt.only(config.listens)
+        prompt = self.heard(prompt, how)
         cond = self.condition(prompt, seeds, low_res, how.augmentation)
         side = config.resolution
         noise = gaussian(seeds, (3, side, side), stream=config.name)
@@ -83,6 +84,11 @@ class Stage:
         if not images.isfinite().all():
             raise UserError(f"stage {config.name} drew no finite picture: lower the guidance")
         return images.clamp(-1, 1)
+
+    def heard(self, prompt: Prompt, how: Sampling) -> Prompt:
+        """The prompt less the roles that this stage was not trained with, or is not to follow."""
+        roles = self.config.listens or ROLES
+        return prompt.only([r for r in roles if r != "clip_image" or how.style_strength > 0])
 
     def condition(
         self, prompt: Prompt, seeds: Sequence[int], low_res: Tensor | None, augmentation: float
@@ -115,6 +121,7 @@ class Stage:
             stride = network.config.stride
             tile = -(-how.tile // stride) * stride
             denoise = Tiled(denoise, tile=tile, halo=network.halo, stride=stride)
+        denoise = Referenced(denoise, how.style_strength)
         interval = how.guidance_interval or (0.0, torch.inf)
         denoise = Guided(denoise, how.guidance_scale, interval=interval)
         return Thresholded(denoise, percentile=how.threshold_percentile, cap=how.threshold_cap)

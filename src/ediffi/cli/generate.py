@@ -6,7 +6,7 @@ import os
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,9 +34,9 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to draw."""
+    """One picture to draw. prompt: None for a variation of a picture."""
 
-    prompt: str
+    prompt: str | None
     seed: int
     path: Path
 
@@ -71,7 +71,18 @@ def generate(
     ] = None,
     sampler: Annotated[str | None, typer.Option(help="dpmpp_2m or heun.")] = None,
     use: Annotated[
-        str | None, typer.Option(help="Text encoders to listen to, e.g. t5 or t5,clip_text.")
+        str | None, typer.Option(help="Encoders to listen to, e.g. t5 or t5,clip_text.")
+    ] = None,
+    style: Annotated[
+        list[str] | None,
+        typer.Option(help="A picture to take the look from, with its weight: a.png or a.png:0.5."),
+    ] = None,
+    style_strength: Annotated[
+        float | None,
+        typer.Option(min=0, max=3, help="0: no reference, 1: all of it, above: exaggerated."),
+    ] = None,
+    style_stages: Annotated[
+        str | None, typer.Option(help="Stages that follow it, e.g. base. Default: all.")
     ] = None,
     prompts: Annotated[Path | None, typer.Option(help="A file with one prompt per line.")] = None,
     preview: Annotated[
@@ -92,6 +103,8 @@ def generate(
 
     ediffi generate "a cat in the snow" -o large.png --start-from cat-2.png
 
+    ediffi generate "a cat" -o cat.png --style logo.png --style poster.png:0.5
+
     ediffi generate --prompts prompts.txt -o pictures/ --steps 30 --guidance 4
     """
     draw(**locals())
@@ -110,52 +123,69 @@ def draw(
     guidance: str | None,
     sampler: str | None,
     use: str | None,
+    style: list[str] | None,
+    style_strength: float | None,
+    style_stages: str | None,
     prompts: Path | None,
     preview: bool,
     dtype: Precision,
     tile: int | None,
     painted: Painted | None = None,
+    varied: Path | None = None,
 ) -> None:
-    """What `generate` and `paint` do with their options. painted: reads what belongs where."""
+    """What `generate`, `paint` and `vary` do with their options. painted: reads what belongs where;
+    varied: the picture to vary, instead of a prompt."""
     clock = Clock()
-    jobs = plan_jobs(prompt, prompts, output, num_images, seed)
+    if varied is None:
+        jobs = plan_jobs(prompt, prompts, output, num_images, seed)
+    else:
+        jobs = variations(varied, output, num_images, seed)
+    references = _references(style or ([] if varied is None else [str(varied)]))
+    if not references and (style_strength, style_stages) != (None, None):
+        raise UserError("--style-strength and --style-stages belong to a --style")
     asked = {
         "stop_at": stop_at,
         "num_steps": _numbers("--steps", steps, int),
         "guidance_scale": _numbers("--guidance", guidance, float),
         "sampler": sampler,
         "tile": tile,
+        "style_strength": style_strength,
+        "style_stages": _words(style_stages),
     }
     import torch
 
     from ediffi.cascade import Cascade
-    from ediffi.conditioning import check_prompt, check_use
+    from ediffi.cascade.references import readers
+    from ediffi.conditioning import Style, check_prompt
     from ediffi.paint import place
     from ediffi.pictures import open_picture
 
     clock.mark("import")
     painting = painted() if painted else None
-    for text in dict.fromkeys(job.prompt for job in jobs):
+    look = Style.of(*references) if references else None
+    for text in dict.fromkeys(job.prompt for job in jobs if job.prompt is not None):
         check_prompt(text)
         place(text, painting)
     picture = None if start_from is None else open_picture(start_from)
-    roles = None if use is None else [role.strip() for role in use.split(",")]
     cascade = Cascade.from_pretrained(model)
-    check_use(roles, cascade.roles)
+    roles = readers(cascade.roles, _words(use), varied is None, look is not None)
     plan = cascade.plan(start_from=picture, **asked)
     _check_outputs(jobs, prompts is not None)
     watch = Preview(_preview_path(jobs[0].path, prompts is not None)) if preview else None
-    cascade.load([config.name for config, _ in plan])
+    cascade.load([config.name for config, _ in plan], roles)
     if prompts is not None:
         make_folder(jobs[0].path.parent)
     clock.mark("load")
     options = asked | {
         "start_from": picture,
         "use": roles,
+        "style": look,
         "regions": painting,
         "dtype": torch.bfloat16 if dtype is Precision.bf16 else torch.float32,
     }
     described = _describe(cascade, plan, start_from, roles, dtype)
+    if references:
+        described["style"] = [{"picture": p.name, "weight": weight} for p, weight in references]
     if painting is not None:
         described |= painting.described()
     _draw(cascade, jobs, options, described, clock, watch)
@@ -203,7 +233,9 @@ def _draw(
             for start in range(0, len(jobs), BATCH):
                 batch = jobs[start : start + BATCH]
                 seeds = [job.seed for job in batch]
-                events = cascade.stream([job.prompt for job in batch], seeds=seeds, **options)
+                texts = [job.prompt for job in batch if job.prompt is not None]
+                num = 1 if texts else len(batch)  # variations are all of one picture
+                events = cascade.stream(texts or None, seeds=seeds, num_images=num, **options)
                 clock.mark("text")
                 for event in events:
                     clock.mark(event.stage)
@@ -215,7 +247,8 @@ def _draw(
                     else:
                         images = event.images
                 for job, image in zip(batch, to_uint8(images), strict=True):
-                    save_png(job.path, image, {"prompt": job.prompt, "seed": job.seed, **described})
+                    said = {} if job.prompt is None else {"prompt": job.prompt}
+                    save_png(job.path, image, {**said, "seed": job.seed, **described})
                     typer.echo(f"{job.path} (seed {job.seed})")
                 clock.mark("write")
     finally:
@@ -227,7 +260,7 @@ def _describe(
     cascade: Cascade,
     plan: Sequence[tuple[Any, Any]],
     start_from: Path | None,
-    roles: Sequence[str] | None,
+    roles: Sequence[str],
     dtype: Precision,
 ) -> dict[str, Any]:
     """What goes into the file beside prompt and seed."""
@@ -243,11 +276,37 @@ def _describe(
         "model": cascade.config.name,
         "model_hash": cascade.hash,
         "start_from": None if start_from is None else start_from.name,
-        "encoders": ", ".join(roles or cascade.roles),
+        "encoders": ", ".join(roles),
         "dtype": dtype.value,
         "stages": stages,
         "software": {"ediffi": ediffi.__version__, "torch": torch.__version__},
     }
+
+
+def variations(picture: Path, output: Path | None, num_images: int, seed: int | None) -> list[Job]:
+    """The variations to draw of a picture."""
+    named = output or Path(f"{picture.stem}-variation.png")
+    jobs = plan_jobs("variation", None, named, num_images, seed)
+    return [replace(job, prompt=None) for job in jobs]
+
+
+def _references(options: Sequence[str]) -> list[tuple[Path, float]]:
+    """The pictures of --style with their weights: a.png, or a.png:0.5."""
+    out = []
+    for option in options:
+        name, colon, weight = option.rpartition(":")
+        if not colon or os.path.exists(option):
+            out.append((Path(option), 1.0))
+            continue
+        try:
+            out.append((Path(name), float(weight)))
+        except ValueError:  # a colon of the name's own
+            out.append((Path(option), 1.0))
+    return out
+
+
+def _words(text: str | None) -> list[str] | None:
+    return None if text is None else [word.strip() for word in text.split(",")]
 
 
 def _read_prompts(path: Path) -> list[str]:

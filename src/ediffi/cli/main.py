@@ -17,6 +17,7 @@ from ediffi.cli.evaluate import evaluate
 from ediffi.cli.generate import generate
 from ediffi.cli.info import info
 from ediffi.cli.paint import paint
+from ediffi.cli.vary import vary
 from ediffi.errors import Notice, UserError
 
 # Modules of commands import torch and the like only inside their functions: --help must be instant.
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(generate)
 app.command()(paint)
+app.command()(vary)
 app.command()(info)
 app.command()(encode)
 app.command()(evaluate)

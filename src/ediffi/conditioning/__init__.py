@@ -4,6 +4,7 @@ from ediffi.conditioning.cache import CachedText
 from ediffi.conditioning.prompt import check_use, load_encoder, make_prompt
 from ediffi.conditioning.spans import Span, token_columns
 from ediffi.conditioning.spec import DEFAULT_TEXT, EncoderSpec
+from ediffi.conditioning.style import Style
 from ediffi.conditioning.text import TextEncoder, check_prompt
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "CachedText",
     "EncoderSpec",
     "Span",
+    "Style",
     "TextEncoder",
     "check_prompt",
     "check_use",

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from PIL import Image
 
 from ediffi.conditioning.clip import ClipImageEncoder, ClipTextEncoder
 from ediffi.conditioning.spec import EncoderSpec
+from ediffi.conditioning.style import Style, encode_styles
 from ediffi.conditioning.text import TextEncoder, check_prompt
 from ediffi.errors import UserError
 from ediffi.types import ROLES, Prompt, Tokens
@@ -45,30 +45,37 @@ def load_encoder(
 
 def make_prompt(
     encoders: Mapping[str, Encoder],
-    texts: Sequence[str],
+    texts: Sequence[str] | None,
     *,
-    images: Sequence[Image.Image] | None = None,
+    styles: Sequence[Style | None] | None = None,
     use: Collection[str] | None = None,
 ) -> Prompt:
-    """Encode B texts, and B style pictures where given, into what the networks read.
+    """Encode B texts, and B references where given, into what the networks read.
 
-    encoders: by role. A role without an encoder, `clip_image` without pictures, and roles not in
-    `use` (None: all) have `keep` False: the networks then read their null token.
+    encoders: by role. A role without an encoder, the text roles without texts (None),
+    `clip_image` without a reference, and roles not in `use` (None: all) have `keep` False: the
+    networks then read their null token.
 
     Raises:
         UserError: a bad text, an unknown role in `use`, or one this model does not have.
     """
     check_use(use, encoders)
-    texts = [check_prompt(text) for text in texts]
+    if texts is not None:
+        texts = [check_prompt(text) for text in texts]
+    referred = torch.tensor([style is not None for style in styles or ()], dtype=torch.bool)
     tokens: dict[str, Tokens] = {}
     for role, encoder in encoders.items():
         if use is not None and role not in use:
             continue
-        if not isinstance(encoder, ClipImageEncoder):
+        if isinstance(encoder, ClipImageEncoder):
+            if styles is not None and referred.any():
+                tokens[role] = encode_styles(encoder, styles)
+        elif texts is not None:
             tokens[role] = encoder.encode(texts)
-        elif images is not None:
-            tokens[role] = encoder.encode(images)
-    keep = {role: torch.full((len(texts),), role in tokens) for role in ROLES}
+    size = len(referred if texts is None else texts)
+    keep = {role: torch.full((size,), role in tokens) for role in ROLES}
+    if "clip_image" in tokens:
+        keep["clip_image"] = referred
     return Prompt(tokens, keep)
 
 

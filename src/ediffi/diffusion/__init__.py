@@ -1,6 +1,6 @@
 """Noise levels, preconditioning, samplers and guidance: the mathematics, without networks."""
 
-from ediffi.diffusion.guidance import Guided, Thresholded, stack_inputs
+from ediffi.diffusion.guidance import Guided, Referenced, Thresholded, stack_inputs
 from ediffi.diffusion.noise import gaussian, stable_hash
 from ediffi.diffusion.precondition import (
     EDM,
@@ -26,6 +26,7 @@ __all__ = [
     "SAMPLERS",
     "Guided",
     "NoiseDistribution",
+    "Referenced",
     "ResidualEDM",
     "Sampler",
     "Thresholded",

@@ -1,8 +1,9 @@
-"""Denoisers that wrap denoisers: classifier-free guidance and dynamic thresholding."""
+"""Denoisers that wrap denoisers: guidance, the strength of a reference, dynamic thresholding."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -46,6 +47,34 @@ class Guided:
         return x0
 
 
+class Referenced:
+    """The pull of a reference picture, scaled: x0 = plain + strength (x0_reference - plain).
+
+    `plain` is the denoiser with the `clip_image` role off. In terms of densities that is
+    p(x | text)^(1 - s) p(x | text, reference)^s at every noise level: 0 is exactly the picture
+    without a reference, 1 exactly the one with it, above 1 the reference's part is exaggerated.
+    It goes inside of `Guided`, whose unconditional half has no reference and is left alone. Only
+    samples with one are evaluated twice, in one call of the wrapped denoiser.
+    """
+
+    def __init__(self, denoise: Denoiser, strength: float) -> None:
+        self.denoise = denoise
+        self.strength = strength
+
+    def __call__(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
+        rows = []
+        if self.strength != 1.0 and "clip_image" in cond.prompt.tokens:
+            rows = cond.prompt.keep["clip_image"].nonzero().flatten().tolist()
+        if not rows:
+            return self.denoise(x, sigma, cond)
+        both = self.denoise(
+            torch.cat([x, x[rows]]), torch.cat([sigma, sigma[rows]]), _with_plain(cond, rows)
+        )
+        x0, plain = both[: len(x)].clone(), both[len(x) :]
+        x0[rows] = plain + self.strength * (x0[rows] - plain)
+        return x0
+
+
 class Thresholded:
     """Imagen's dynamic thresholding, Saharia et al. 2022, section 2.3, per sample.
 
@@ -77,10 +106,21 @@ def with_null(cond: StageInput, rows: list[int]) -> StageInput:
     Built once and kept in cond.memo, so that what a network memoises on it (text keys and
     values) lives as long as the picture's sampling.
     """
-    key = ("with_null", *rows)
+    return _with_copy(cond, rows, "null", cond.prompt.dropped)
+
+
+def _with_plain(cond: StageInput, rows: list[int]) -> StageInput:
+    """`cond` followed by its copy of `rows` without a reference picture."""
+    return _with_copy(cond, rows, "plain", lambda: cond.prompt.without("clip_image"))
+
+
+def _with_copy(
+    cond: StageInput, rows: list[int], name: str, prompt: Callable[[], Prompt]
+) -> StageInput:
+    key = (name, *rows)
     if key not in cond.memo:
-        null = StageInput(cond.prompt.dropped(), cond.low_res, cond.augmentation)
-        cond.memo[key] = stack_inputs(cond, null.map(lambda t: t[rows]))
+        copy = StageInput(prompt(), cond.low_res, cond.augmentation)
+        cond.memo[key] = stack_inputs(cond, copy.map(lambda t: t[rows]))
     doubled: StageInput = cond.memo[key]
     return doubled
 
