@@ -31,6 +31,7 @@ from ediffi.evaluate.compose_prompts import (
 from ediffi.evaluate.evaluation import Context, Settings, evaluate, read_record
 from ediffi.evaluate.gallery import Gallery, Order
 from ediffi.evaluate.instrument import DEGRADED, check
+from ediffi.evaluate.layouts import make_layouts, write_layouts
 from ediffi.evaluate.plots import check_table, plot_record, summary
 from ediffi.networks import PRESETS, build_denoiser
 from ediffi.types import Tokens
@@ -49,6 +50,9 @@ class Letters:
             codes[row, : len(letters)] = torch.tensor(letters)
         states = ((codes[..., None] >> torch.arange(32)) & 1).float()
         return Tokens(states, codes > 0, states.mean(1))
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        return [(n, n + 1) for n in range(min(len(text), 96))]
 
 
 def tiny_cascade(encoders: dict[str, Any] | None = None) -> Cascade:
@@ -107,7 +111,7 @@ def context(grid: Grid, cache: Path, folder: Path, **settings: Any) -> Context:
     )
 
 
-EVERY = ("fd", "kid", "clip", "concept", "style", "compose", "diversity", "memorization")
+EVERY = ("fd", "kid", "clip", "concept", "style", "compose", "diversity", "memorization", "layout")
 
 
 def without_times(path: Path) -> str:
@@ -116,7 +120,12 @@ def without_times(path: Path) -> str:
     return json.dumps(record, indent=2)
 
 
-def test_record_resume_and_rerun(grid: Grid, cache: Path, tmp_path: Path) -> None:
+def test_record_resume_and_rerun(
+    grid: Grid, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layouts = tmp_path / "layouts.jsonl"
+    write_layouts(layouts, make_layouts(grid, 18, STYLES[:2]))
+    monkeypatch.setattr("ediffi.evaluate.layout.LAYOUTS", layouts)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     record = evaluate(context(grid, cache, whole, metrics=EVERY))
     assert [point["guidance"] for point in record["curve"]] == [1, 2]
@@ -128,6 +137,9 @@ def test_record_resume_and_rerun(grid: Grid, cache: Path, tmp_path: Path) -> Non
     concept = record["real"]["prompts"]["concept"]
     assert concept["top1"]["share"] > concept["null_top1"]
     assert record["diversity"]["seeds"] == 4
+    painted = record["layout"]
+    assert painted["layouts"] >= 4 and 0.1 <= painted["chance"] < 0.3
+    assert painted["columns"]["real"]["iou"] > painted["columns"]["none"]["iou"]
 
     # interrupted while it drew: some blocks are missing, one is half there, features are gone
     shutil.copytree(whole / "pictures", broken / "pictures")
