@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 PAPER, VARIANT = RegionForm(), RegionForm("std", "sigma-squared")
 VARIANT_WEIGHT = 1.0
 SWEEP: dict[str, tuple[float, ...]] = {"paper": (0.125, 0.25, 1.0, 2.0), "std": (0.5, 2.0)}
-SWEPT = 54  # layouts that the sweep draws: three of every number of things, kind and place
+SWEPT = 54  # layouts that the sweep draws: 18 of each kind of region, 18 with three things
 NUM_METRIC = 54
 MIN_CONCEPTS = 5  # among which the judge is tested on its five likeliest
 RIGHT_AIM, IOU_AIM = 0.85, 0.75  # of the rate for things alone, and of the ceiling
