@@ -32,7 +32,7 @@ def evaluate(
     metrics: Annotated[
         str | None,
         typer.Option(
-            help="Of fd,kid,clip,concept,style,compose,diversity,memorization. Default: all."
+            help="Of fd,kid,clip,concept,style,compose,diversity,memorization,layout. Default: all."
         ),
     ] = None,
     guidance: Annotated[
@@ -95,7 +95,7 @@ def evaluate(
     if protocol not in PROTOCOLS:
         raise UserError(f"no protocol {protocol!r}: known are {', '.join(PROTOCOLS)}")
     if protocol != "standard":
-        return _fixed(protocol, model or "pictogram", output, prompts, cache)
+        return _fixed(protocol, model or "pictogram", output, prompts, processes, cache)
     asked = {
         "split": split,
         "metrics": _names(metrics),
@@ -221,24 +221,38 @@ def _coco(
 
 
 def _fixed(
-    protocol: str, model: str, output: Path, prompts: Path | None, cache: Path | None
+    protocol: str,
+    model: str,
+    output: Path,
+    prompts: Path | None,
+    processes: int,
+    cache: Path | None,
 ) -> None:
     """The protocols that draw a fixed list: prompts, or painted layouts."""
     from ediffi.cascade import Cascade
     from ediffi.data.grid import Grid
     from ediffi.evaluate import first_weights, layout
     from ediffi.evaluate.layouts import LAYOUTS
+    from ediffi.evaluate.plots import layout_table
     from ediffi.evaluate.prompts import FIRST_WEIGHTS
 
     cascade, grid = Cascade.from_pretrained(model), Grid.load(cache)
     with progress_bars() as report:
         if protocol == "layout":
-            results = layout.run(cascade, prompts or LAYOUTS, output, grid=grid, report=report)
+            results = layout.run(
+                cascade,
+                prompts or LAYOUTS,
+                output,
+                open_cascade=partial(Cascade.from_pretrained, model),
+                processes=processes,
+                grid=grid,
+                report=report,
+            )
         else:
             rows = prompts or FIRST_WEIGHTS
             results = first_weights.run(cascade, rows, output, grid=grid, report=report)
             results["upscalers"].pop("by_picture")
-    typer.echo(json.dumps(results, indent=2))
+    typer.echo(layout_table(results) if protocol == "layout" else json.dumps(results, indent=2))
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
