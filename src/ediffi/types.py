@@ -116,12 +116,14 @@ class StageInput:
 
     low_res: (B, 3, h, w) in about [-1, 1], already noised once (so that both halves of a guided
     pair see the same noise), and augmentation: (B,) the std of that noise. Both None in the base.
+    watch: whether the network is to keep the attention maps that training looks at.
     memo: what a network or a wrapper computed once from this input, e.g. text keys and values.
     """
 
     prompt: Prompt
     low_res: Tensor | None = None
     augmentation: Tensor | None = None
+    watch: bool = False
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> StageInput:
@@ -129,6 +131,7 @@ class StageInput:
             self.prompt.map(fn),
             None if self.low_res is None else fn(self.low_res),
             None if self.augmentation is None else fn(self.augmentation),
+            self.watch,
         )
 
 

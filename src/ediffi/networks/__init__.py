@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ediffi.diffusion import EDM, ResidualEDM
+from ediffi.networks.context import Context
 from ediffi.networks.enlarger import enlarger_loss
 from ediffi.networks.presets import PRESETS, RESOLUTIONS, STAGES
 from ediffi.networks.sketch import sketch_loss
@@ -12,6 +13,7 @@ __all__ = [
     "PRESETS",
     "RESOLUTIONS",
     "STAGES",
+    "Context",
     "Level",
     "UNet",
     "UNetConfig",

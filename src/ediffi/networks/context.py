@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from ediffi.types import Prompt, Regions, Window
 
+Attention = tuple[Tensor, tuple[int, int]]
+"""The mean over heads of a layer's attention to tokens (B, N, L), and its grid (H, W)."""
+
 
 class Context:
     """A prompt as one network sees it, with each layer's keys and values kept once computed.
@@ -32,8 +35,8 @@ class Context:
         self.offsets, self.regions = offsets, regions
         self.sigma: Tensor | None = None  # (B,), set by the network
         self.sketch: tuple[Tensor, Tensor] | None = None  # see `Sketch`, set by the network
-        self.watched: nn.Module | None = None  # the layer whose attention training looks at
-        self.attention: tuple[Tensor, tuple[int, int]] | None = None  # its map, on a grid (H, W)
+        self.watched: tuple[nn.Module, ...] = ()  # layers whose attention training looks at
+        self.attention: dict[nn.Module, Attention] = {}  # their maps
         self._memo: dict[Any, Any] = {}
 
     def once(self, key: Any, fn: Callable[[Tensor], Any]) -> Any:
@@ -73,15 +76,14 @@ class Context:
             tokens[:, :, start : start + columns.shape[-1]] = columns
         return tokens
 
-    def astray(self, exact: Regions) -> tuple[Tensor, Tensor]:
-        """How far the watched layer looks past the words for what is in each place.
+    def astray(self, attention: Attention, exact: Regions) -> tuple[Tensor, Tensor]:
+        """How far a layer looks past the words for what is in each place.
 
         exact: the masks of phrases, weight 0 where there is none. Returns (B,): the mean over
         phrases of -log(share of attention on the phrase's tokens inside its mask), and whether
         there was a phrase to look at.
         """
-        assert self.attention is not None
-        weights, size = self.attention  # (B, N, L), the mean over heads
+        weights, size = attention
         tokens = self._tokens(exact)
         masks = _resized(exact.masks, size, None).flatten(2)
         share = tokens @ weights.transpose(1, 2)  # (B, R, N)

@@ -201,6 +201,8 @@ class UNet(nn.Module):
         key = (self, torch.is_autocast_enabled("cpu"), torch.is_grad_enabled())
         if key not in cond.memo:
             context: Context = self.conditioner(cond.prompt)
+            if cond.watch:
+                context.watched = self.watched
             if self.sketch is not None:
                 context.sketch = self.sketch(context)
             if self.enlarger is not None:
@@ -215,6 +217,15 @@ class UNet(nn.Module):
         """The cross-attention that is asked first, on the widest grid that has one."""
         found = (module for module in self.down.modules() if isinstance(module, CrossAttention))
         return next(found, None)
+
+    @property
+    def watched(self) -> tuple[nn.Module, ...]:
+        """Cross-attentions that training may teach where phrases are: `first_attention`, and the
+        last two of the sketch, whose queries know already what the prompt says."""
+        first = self.first_attention
+        drawing = () if self.sketch is None else self.sketch.blocks[-2:]
+        inside = (cast(TransformerBlock, block).cross_attention for block in drawing)
+        return (*inside, *(() if first is None else (first,)))
 
     def _embedding(self, c_noise: Tensor, context: Context, cond: StageInput) -> Tensor:
         embedding = self.noise(c_noise) + context.pooled

@@ -41,7 +41,7 @@ class TrainConfig(BaseModel):
     sketch_images: for so many images at the start only the network's sketch learns, which is quick.
     dropout: how often each role is replaced by its null token, independently.
     shown_masks: how often a base is shown where phrases are, as if painted, see `train.masks`;
-    attention_loss: weight of the pull of one attention map to where they are, see `train.state`.
+    attention_loss: weight of the pull of some attention maps to where they are, see `UNet.watched`.
     other_reference: how often the picture that fills `clip_image` beside text is another one of
     the same style, see `References`.
     origin: of the weights the run starts from, None for fresh ones. data: see `fingerprint`.
@@ -150,7 +150,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "batch_size": 16,
             "learning_rate": 6e-4,
             "shown_masks": 0.5,
-            "attention_loss": 0.02,
+            "attention_loss": 0.1,
             "other_reference": 0.9,
         },
         "upscaler": {

@@ -101,7 +101,7 @@ class Examples:
             noise=gaussian(seeds, tuple(clean.shape[1:]), "noise"),
             sigma=config.noise.sample(uniforms).float(),
             uniforms=uniforms,
-            cond=StageInput(prompt, low_res, augmentation),
+            cond=StageInput(prompt, low_res, augmentation, watch=config.attention_loss > 0),
             exact=exact,
         )
 

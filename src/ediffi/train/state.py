@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ediffi.diffusion import EDM, edm_loss, noised
 from ediffi.errors import UserError
-from ediffi.networks import UNet, build_denoiser, enlarger_loss, sketch_loss
+from ediffi.networks import Context, UNet, build_denoiser, enlarger_loss, sketch_loss
 from ediffi.train.config import TrainConfig
 from ediffi.train.examples import Batch
 
@@ -75,25 +75,32 @@ class TrainState:
 
     def _losses(self, batch: Batch) -> Losses:
         config, network = self.config, cast(UNet, self.denoiser.network)
-        denoise = sketch = attention = None
+        denoise = sketch = None
         with torch.autocast("cpu", torch.bfloat16):
             context = network.context(batch.cond)
             drawn = context.sketch
             if self.images >= config.sketch_images or drawn is None:
                 x = noised(batch.clean, batch.noise, batch.sigma)
-                if config.attention_loss:
-                    context.watched = network.first_attention
                 denoised = self.denoiser(x, batch.sigma, batch.cond)
                 denoise = edm_loss(denoised, batch.clean, batch.sigma, config.sigma_data)
         if drawn is not None:
             loss = sketch_loss if network.enlarger is None else enlarger_loss
             sketch = loss(drawn[1], batch.clean, config.sigma_data)
-        if context.attention is not None and batch.exact is not None:
-            astray, named = context.astray(batch.exact)
-            low, high = ATTENTION_SIGMAS
-            asked = named & (batch.sigma > low) & (batch.sigma < high)
-            attention = astray[asked] if asked.any() else None
-        return Losses(denoise, sketch, attention)
+        return Losses(denoise, sketch, self._astray(context, batch))
+
+    def _astray(self, context: Context, batch: Batch) -> Tensor | None:
+        found = []
+        for layer, attention in context.attention.items():
+            assert batch.exact is not None
+            astray, asked = context.astray(attention, batch.exact)
+            if (
+                layer is cast(UNet, self.denoiser.network).first_attention
+            ):  # the sketch has no sigma
+                low, high = ATTENTION_SIGMAS
+                asked = asked & (batch.sigma > low) & (batch.sigma < high)
+            found.append(astray[asked])
+        astray = torch.cat(found) if found else torch.empty(0)
+        return astray if len(astray) else None
 
     @torch.no_grad()
     def _update_average(self, images: int) -> None:
