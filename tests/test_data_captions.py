@@ -8,7 +8,9 @@ import pytest
 
 from ediffi.data import captions
 from ediffi.data.captions import ARRANGEMENTS, STYLES, Thing, article, write_caption
+from ediffi.data.describe import Entity, Named
 from ediffi.data.layout import LAYOUTS
+from ediffi.data.plurals import plural
 
 THINGS = [Thing("fox", "orange"), Thing("grapes"), Thing("umbrella")]
 BACKGROUNDS = [
@@ -89,3 +91,23 @@ def test_every_style_has_words() -> None:
     from ediffi.data.sources import PICTOGRAM
 
     assert {p.style for p in PICTOGRAM if p.style} == set(STYLES)
+
+
+@pytest.mark.parametrize(
+    ("one", "many"),
+    [("fox", "foxes"), ("cherry", "cherries"), ("monkey", "monkeys"), ("potato", "potatoes"),
+     ("slice of pizza", "slices of pizza"), ("cake with candles", "cakes with candles"),
+     ("leaf", "leaves"), ("fish", "fish"), ("bus", "buses"), ("kangaroo", "kangaroos")],
+)  # fmt: skip
+def test_plurals(one: str, many: str) -> None:
+    assert plural(one) == many
+
+
+@pytest.mark.parametrize(
+    ("label", "count", "several"),
+    [("popcorn", 1, False), ("fries", 1, True), ("fox", 1, False), ("fox", 2, True)],
+)
+def test_is_and_are(label: str, count: int, several: bool) -> None:
+    entity = Entity((label,), tuple(range(count)))
+    named = Named(entity, label, None, None, article=article(label) != label)
+    assert named.several == several

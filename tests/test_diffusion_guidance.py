@@ -77,6 +77,16 @@ def test_guidance_is_linear_in_the_scale_and_per_sample() -> None:
     assert toy.batches[0] == BATCH + 3
 
 
+def test_at_scale_0_the_null_alone_is_evaluated() -> None:
+    cond, toy = make_cond(low_res=True), Toy()
+    guided = Guided(toy, 0.0)
+    null = StageInput(cond.prompt.dropped(), cond.low_res, cond.augmentation)
+    assert torch.equal(guided(X, SIGMA, cond), toy(X, SIGMA, null))
+    guided(X, SIGMA, cond)
+    assert toy.batches == [BATCH] * 3
+    assert toy.conds[0] is toy.conds[2]  # what a network keeps on it stays
+
+
 def test_only_samples_inside_the_interval_are_evaluated_twice() -> None:
     cond, toy = make_cond(), Toy()
     plain = toy(X, SIGMA, cond)

@@ -29,7 +29,6 @@ from ediffi.evaluate.compose_prompts import (
     truth,
 )
 from ediffi.evaluate.evaluation import Context, Settings, evaluate, read_record
-from ediffi.evaluate.gallery import Gallery, Order
 from ediffi.evaluate.instrument import DEGRADED, check
 from ediffi.evaluate.layout import layout_scores
 from ediffi.evaluate.layouts import make_layouts, write_layouts
@@ -257,14 +256,22 @@ def test_the_command(
     assert not (tmp_path / "three" / "record.json").exists()
 
 
-def test_two_processes_draw_the_same_pictures(tmp_path: Path) -> None:
-    order = Order(tuple(f"a fox {n}" for n in range(40)), tuple(range(40)), 64)
-    one, two = (Gallery(tmp_path / name, order, tiny_cascade()) for name in ("one", "two"))
+def test_two_processes_make_the_same_record(grid: Grid, cache: Path, tmp_path: Path) -> None:
     told: list[int] = []
-    one.draw(tiny_cascade)
-    two.draw(tiny_cascade, processes=2, report=told.append)
-    assert sum(told) == 40
-    assert all((a == b).all() for a, b in zip(one, two, strict=True))
+
+    def report(what: str, more: int, total: int) -> None:
+        if what.startswith("pictures"):
+            told.append(more)
+
+    one = context(grid, cache, tmp_path / "one", metrics=("kid", "clip"), guidance=(2,))
+    two = replace(one, folder=tmp_path / "two", processes=2, report=report)
+    for ctx in (one, two):
+        evaluate(ctx)
+    assert sum(told) == NUM and len(told) > 2  # two blocks, after what was there already
+    assert without_times(one.folder / "record.json") == without_times(two.folder / "record.json")
+    drawn = [sorted(ctx.folder.glob("pictures/*/*.png")) for ctx in (one, two)]
+    assert len(drawn[0]) == NUM
+    assert [p.read_bytes() for p in drawn[0]] == [p.read_bytes() for p in drawn[1]]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ediffi.cli.evaluate import progress_bars
+from ediffi.cli.evaluate import open_context
 from ediffi.errors import UserError
 
 
@@ -36,27 +36,16 @@ def compare(
     """
     texts = None if prompts is None else _lines(prompts)
     from ediffi.cascade import Cascade
-    from ediffi.data.grid import Grid
     from ediffi.evaluate.comparison import compare as run
-    from ediffi.evaluate.evaluation import Context, Settings
+    from ediffi.evaluate.evaluation import Settings
 
-    first, second = (Cascade.from_pretrained(name) for name in (a, b))
     settings = Settings(num_images=num_images, stage=stage, extractor=extractor)
-    grid = Grid.load(cache)
-    with progress_bars() as report:
-        context = Context(
-            settings=settings,
-            cascade=first,
-            open_cascade=partial(Cascade.from_pretrained, a),
-            grid=grid,
-            folder=output,
-            processes=processes,
-            cache_dir=cache,
-            report=report,
-        )
-        for cascade in (first, second):
-            cascade.plan(stop_at=context.stage)
-        run(context, second, partial(Cascade.from_pretrained, b), texts)
+    open_second = partial(Cascade.from_pretrained, b)
+    second = open_second()
+    with open_context(settings, a, output, processes, cache) as context:
+        for cascade in (context.cascade, second):
+            cascade.plan(stop_at=context.stage)  # a wrong --stage is told before any work
+        run(context, second, open_second, texts)
     typer.echo(f"wrote {output / 'index.html'}")
 
 

@@ -122,10 +122,8 @@ def _standard(
     cache: Path | None,
     output: Path,
 ) -> None:
-    from ediffi.cascade import Cascade
-    from ediffi.data.grid import Grid
-    from ediffi.evaluate.evaluation import Context, read_record
     from ediffi.evaluate.evaluation import evaluate as run
+    from ediffi.evaluate.evaluation import read_record
 
     settings, before = _settings(asked), None
     if from_ is not None:
@@ -133,23 +131,14 @@ def _standard(
         if asked:
             raise UserError(f"--from takes all settings from {from_}: leave out {', '.join(asked)}")
     name = model or (before["protocol"]["model"] if before else "pictogram")
-    cascade, grid = Cascade.from_pretrained(name), Grid.load(cache)
-    if before and not model and cascade.hash != before["protocol"]["model_hash"]:
-        raise UserError(
-            f"{from_} was made with other weights of {name} ({before['protocol']['model_hash']}, "
-            f"now {cascade.hash}): name the model to run its protocol on these"
-        )
-    with progress_bars() as report:
-        context = Context(
-            settings=settings,
-            cascade=cascade,
-            open_cascade=partial(Cascade.from_pretrained, name),
-            grid=grid,
-            folder=output,
-            processes=processes,
-            cache_dir=cache,
-            report=report,
-        )
+    with open_context(settings, name, output, processes, cache) as context:
+        now = context.cascade.hash
+        if before and not model and now != before["protocol"]["model_hash"]:
+            raise UserError(
+                f"{from_} was made with other weights of {name} "
+                f"({before['protocol']['model_hash']}, now {now}): "
+                "name the model to run its protocol on these"
+            )
         record = None if check else run(context)
         table = _check_table(context) if record is None else ""
     if record is None:
@@ -264,6 +253,29 @@ def _scales(text: str | None) -> tuple[float, ...] | None:
         return None if text is None else tuple(float(part) for part in text.split(","))
     except ValueError:
         raise UserError(f"--guidance is {text!r}: give scales like 0,1,2,3,5,8") from None
+
+
+@contextmanager
+def open_context(
+    settings: Settings, model: str, output: Path, processes: int, cache: Path | None
+) -> Iterator[Context]:
+    """All that an evaluation of a model needs, with a progress bar for each of its parts."""
+    from ediffi.cascade import Cascade
+    from ediffi.data.grid import Grid
+    from ediffi.evaluate.evaluation import Context
+
+    cascade, grid = Cascade.from_pretrained(model), Grid.load(cache)
+    with progress_bars() as report:
+        yield Context(
+            settings=settings,
+            cascade=cascade,
+            open_cascade=partial(Cascade.from_pretrained, model),
+            grid=grid,
+            folder=output,
+            processes=processes,
+            cache_dir=cache,
+            report=report,
+        )
 
 
 @contextmanager

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ediffi.cli.evaluate import progress_bars
+from ediffi.cli.evaluate import open_context
 
 app = typer.Typer(
     name="experiment", help="eDiff-I's claims, each as one command.", no_args_is_help=True
@@ -40,25 +39,13 @@ def encoders(
 
     ediffi experiment encoders --config encoders.toml -o docs/results
     """
-    from ediffi.cascade import Cascade
-    from ediffi.data.grid import Grid
-    from ediffi.evaluate.evaluation import Context, Settings
+    from ediffi.evaluate.evaluation import Settings
     from ediffi.evaluate.experiments import EncodersConfig
     from ediffi.evaluate.experiments import encoders as run
 
     asked = EncodersConfig.read(config)
     asked = asked.model_copy(update={"model": model or asked.model})
-    cascade, grid = Cascade.from_pretrained(asked.model), Grid.load(cache)
-    with progress_bars() as report:
-        context = Context(
-            settings=Settings(num_images=asked.num_images, extractor=asked.extractor),
-            cascade=cascade,
-            open_cascade=partial(Cascade.from_pretrained, asked.model),
-            grid=grid,
-            folder=output,
-            processes=processes,
-            cache_dir=cache,
-            report=report,
-        )
+    settings = Settings(num_images=asked.num_images, extractor=asked.extractor)
+    with open_context(settings, asked.model, output, processes, cache) as context:
         run(context, asked)
     typer.echo((output / "encoders.md").read_text())

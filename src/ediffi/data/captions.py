@@ -124,13 +124,26 @@ def article(phrase: str) -> str:
     >>> article("owl"), article("unicorn"), article("grapes"), article("octopus")
     ('an owl', 'a unicorn', 'grapes', 'an octopus')
     """
-    # Of "slice of pizza" and "cake with candles" the first noun decides.
-    last = re.split(" of | with | in ", phrase)[0].split()[-1]
-    if last in MASS or PLURAL.intersection(phrase.split()):
+    last = _noun(phrase)
+    if is_mass(phrase) or PLURAL.intersection(phrase.split()):
         return phrase
     if last.endswith("s") and not last.endswith(SINGULAR_S) and last not in SINGULAR_WORDS:
         return phrase
     return f"{indefinite(phrase)} {phrase}"
+
+
+def is_mass(phrase: str) -> bool:
+    """Whether it takes no article and "is".
+
+    >>> is_mass("popcorn"), is_mass("fries"), is_mass("ear of corn")
+    (True, False, False)
+    """
+    return _noun(phrase) in MASS
+
+
+def _noun(phrase: str) -> str:
+    """Of "slice of pizza" and "cake with candles" the first noun decides."""
+    return re.split(" of | with | in ", phrase)[0].split()[-1]
 
 
 def indefinite(phrase: str) -> str:

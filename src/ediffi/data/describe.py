@@ -10,7 +10,15 @@ from random import Random
 
 from ediffi.data import captions
 from ediffi.data.backdrops import KINDS
-from ediffi.data.captions import Mark, Piece, Segment, article, indefinite, join_segments
+from ediffi.data.captions import (
+    Mark,
+    Piece,
+    Segment,
+    article,
+    indefinite,
+    is_mass,
+    join_segments,
+)
 from ediffi.data.plurals import NUMBERS, plural
 from ediffi.data.scene import Background, Caption, SceneConfig
 
@@ -54,7 +62,7 @@ class Named:
 
     @property
     def several(self) -> bool:
-        return self.entity.count > 1 or not self.article
+        return self.entity.count > 1 or not (self.article or is_mass(self.label))
 
     @property
     def noun(self) -> str:

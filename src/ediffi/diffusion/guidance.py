@@ -17,7 +17,8 @@ class Guided:
 
     w is `scale` for sigma in (interval[0], interval[1]] (Kynkaanniemi et al. 2024) and 1 outside.
     Only samples with w != 1 are evaluated twice, in one call of the wrapped denoiser; when no
-    sample is, the result is bit-exactly that of the plain denoiser.
+    sample is, the result is bit-exactly that of the plain denoiser. When w is 0 of all of them,
+    the null alone is evaluated.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class Guided:
         rows = [row for row, w in enumerate(scale.tolist()) if w != 1.0]
         if not rows:
             return self.denoise(x, sigma, cond)
+        if not scale.any():
+            return self.denoise(x, sigma, _only_null(cond))
         both = self.denoise(
             torch.cat([x, x[rows]]), torch.cat([sigma, sigma[rows]]), with_null(cond, rows)
         )
@@ -181,3 +184,11 @@ def _with_rows(t: Tensor, num: int) -> Tensor:
 
 def _no_regions(like: Regions | None, batch: int) -> Regions | None:
     return like and like.map(lambda t: t.new_zeros(batch, *t.shape[1:]))
+
+
+def _only_null(cond: StageInput) -> StageInput:
+    """The unconditional copy of `cond` alone, kept in cond.memo as `with_null` is."""
+    if "only_null" not in cond.memo:
+        cond.memo["only_null"] = StageInput(cond.prompt.dropped(), cond.low_res, cond.augmentation)
+    null: StageInput = cond.memo["only_null"]
+    return null

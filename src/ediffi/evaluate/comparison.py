@@ -111,7 +111,10 @@ def _figures(
 
 
 def _page(record: dict[str, Any], texts: Sequence[str], galleries: Sequence[Gallery]) -> str:
-    names = [f"{m['name']} <code>{(m['hash'] or 'unsaved')[:12]}</code>" for m in record["models"]]
+    names = [
+        f"{html.escape(m['name'])} <code>{(m['hash'] or 'unsaved')[:12]}</code>"
+        for m in record["models"]
+    ]
     rows = "".join(
         f"<tr><td>{label}</td>{''.join(f'<td>{value}</td>' for value in values)}</tr>"
         for label, values in _rows(record["figures"])

@@ -175,6 +175,7 @@ def evaluate(context: Context) -> dict[str, Any]:
             record[name] = {"guidance": context.headline, **measure(context)}
     record["timestamps"] = {
         "started": started.isoformat(timespec="seconds"),
+        "processes": context.processes,
         "seconds": round(time.perf_counter() - clock, 1),
     }
     write_record(context.folder / "record.json", record)
@@ -191,7 +192,6 @@ def protocol(context: Context) -> dict[str, Any]:
         "ediffi": ediffi.__version__,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "processes": context.processes,
         "model": config.name,
         "model_hash": context.cascade.hash,
         "images_seen": {stage.name: stage.images_seen for stage in config.stages},

@@ -30,7 +30,7 @@ from ediffi.evaluate.extractor import EfficientNetLite0
 from ediffi.evaluate.judge import ConceptJudge
 from ediffi.evaluate.pictures import Picture, Report, drawn
 from ediffi.evaluate.prompts import FixedPrompt, read_prompts
-from ediffi.evaluate.reference import Reference, fit_judge
+from ediffi.evaluate.reference import Reference, fit_judge, shared_facts
 from ediffi.files import write_atomically
 from ediffi.pixels import from_uint8
 
@@ -252,19 +252,11 @@ def _protocol(
 ) -> dict[str, Any]:
     return {
         "name": "first-weights",
-        "model": cascade.config.name,
-        "model_hash": cascade.hash,
+        **shared_facts(cascade, grid, extractor, DTYPE),
         "images_seen": {stage.name: stage.images_seen for stage in cascade.config.stages},
         "sampling": {stage.name: stage.sampling.model_dump() for stage in cascade.config.stages},
-        "dtype": str(DTYPE).removeprefix("torch."),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
         "num_prompts": len(rows),
         "num_held_out": sum(row.held_out for row in rows),
-        "data": grid.fingerprint,
-        "extractor": extractor.name,
-        "extractor_sha256": extractor.hash,
-        "judge": "nearest class mean, centred cosine; cells at 224 px and at 64 px enlarged",
         "resize": "bicubic to 224 px, antialiased",
         "null": "each picture with the prompt half the list further",
     }

@@ -37,7 +37,7 @@ from ediffi.evaluate.layouts import LAYOUTS, Layout, read_layouts
 from ediffi.evaluate.pictures import Picture, Report
 from ediffi.evaluate.placement import CANDIDATES, MARGIN, Ranks, candidates, cut, measure, right
 from ediffi.evaluate.real import enlarged
-from ediffi.evaluate.reference import Reference, fit_judge
+from ediffi.evaluate.reference import Reference, fit_judge, shared_facts
 from ediffi.evaluate.scores import share
 from ediffi.files import write_atomically
 from ediffi.paint import DEFAULT_WEIGHT, RegionForm
@@ -298,20 +298,12 @@ def _protocol(
     stage = cascade.config.stages[0]
     return {
         "name": "layout",
-        "model": cascade.config.name,
-        "model_hash": cascade.hash,
+        **shared_facts(cascade, grid, extractor, DTYPE),
         "images_seen": stage.images_seen,
         "resolution": stage.resolution,
         "sampling": stage.sampling.model_dump(),
-        "dtype": str(DTYPE).removeprefix("torch."),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
         "num_layouts": len(rows),
         "num_things": sum(len(row.things) for row in rows),
-        "data": grid.fingerprint,
-        "extractor": extractor.name,
-        "extractor_sha256": extractor.hash,
-        "judge": "nearest class mean, centred cosine; cells at 224 px and at 64 px enlarged",
         "judged": f"each region's square with a margin of {MARGIN - 1:.0%}, bicubic to 224 px",
         "candidates": CANDIDATES,
         "foreground": f"Delta E above {BACKGROUND_RADIUS:g} from the border's median colour",

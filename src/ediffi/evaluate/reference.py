@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ediffi.cascade import Cascade
 from ediffi.data.composer import Composer, SceneConfig
 from ediffi.data.grid import Grid
 from ediffi.evaluate.colours import Floats, dominant_colour
@@ -89,3 +91,20 @@ def fit_judge(
             scores[name].append(judge.accuracy(features[inside], own, k))
     unseen = {name: sum(values) / len(values) for name, values in scores.items() if values}
     return ConceptJudge.fit(features, labels), unseen
+
+
+def shared_facts(
+    cascade: Cascade, grid: Grid, extractor: EfficientNetLite0, dtype: torch.dtype
+) -> dict[str, Any]:
+    """What figures of a protocol with a fixed list and `fit_judge` depend on, whatever the list."""
+    return {
+        "model": cascade.config.name,
+        "model_hash": cascade.hash,
+        "dtype": str(dtype).removeprefix("torch."),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "data": grid.fingerprint,
+        "extractor": extractor.name,
+        "extractor_sha256": extractor.hash,
+        "judge": "nearest class mean, centred cosine; cells at 224 px and at 64 px enlarged",
+    }
