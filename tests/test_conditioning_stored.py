@@ -70,6 +70,8 @@ def test_they_equal_what_the_encoder_gives_in_training(
     assert list(encode_collection(shards, COUNT, tmp_path, "t5", bert))[-1] == (3, 3)
     stored, live = StoredTokens(tmp_path, "t5"), CachedText(TextEncoder.load(bert))
     assert stored.width == live.width == 32
+    for caption in ("a red fox next to a tree", "a fox " * 40):
+        assert stored.offsets(caption) == live.offsets(caption)
     for settings in (config(COUNT, batch_size=5), config(COUNT, batch_size=20)):
         for start in (0, 5):
             one = Examples(settings, shards, {"t5": stored}).batch(start)

@@ -194,6 +194,18 @@ def test_captions_name_the_things_and_colours_of_the_scene(grid: Grid) -> None:
     assert coloured > 100
 
 
+def test_a_style_named_twice_comes_twice_as_often_and_unusual_ones_are_named(grid: Grid) -> None:
+    mixed = composer(grid, ("noto", "noto", "emojione"), named_styles=1.0)
+    scenes = [mixed.scene(n) for n in range(900)]
+    usual = [scene for scene in scenes if scene.items[0].style == "noto"]
+    cells = {style: len(cells) for style, cells in mixed.by_style.items()}
+    share = 2 * cells["noto"] / (2 * cells["noto"] + cells["emojione"])
+    assert len(usual) / len(scenes) == pytest.approx(share, abs=0.06)
+    others = [scene for scene in scenes if scene.items[0].style == "emojione"]
+    assert all("emojione" in scene.caption for scene in others)
+    assert 0 < sum("noto" in scene.caption for scene in usual) < 0.5 * len(usual)
+
+
 def test_backgrounds_are_what_their_kind_says() -> None:
     pixels = {
         kind: draw_background(Background(kind, ("black", "white")), 8, (0, 0, 8, 8))

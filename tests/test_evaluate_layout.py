@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from ediffi.conditioning import DEFAULT_TEXT, load_encoder
 from ediffi.data.grid import Grid
 from ediffi.errors import UserError
 from ediffi.evaluate.judge import ConceptJudge
-from ediffi.evaluate.layout import candidates, cut, overlap, right, run, shuffled
+from ediffi.evaluate.layout import SWEEP, run, shuffled
 from ediffi.evaluate.layouts import (
     KINDS,
     LAYOUTS,
@@ -25,6 +26,8 @@ from ediffi.evaluate.layouts import (
     read_layouts,
     write_layouts,
 )
+from ediffi.evaluate.placement import candidates, cut, overlap, right
+from ediffi.evaluate.plots import layout_table
 from ediffi.networks import PRESETS, build_denoiser
 from ediffi.paint import RegionForm, place
 
@@ -138,14 +141,37 @@ def test_run_writes_figures_and_a_sheet(grid: Grid, rows: Sequence[Layout], tmp_
     assert json.loads((tmp_path / "layout.json").read_text()) == results
     assert (tmp_path / "layout.webp").stat().st_size > 1000
     columns = results["columns"]
-    assert {"none", "paper 0.5", "std 1", "shuffled", "composer"} <= set(columns)
-    assert columns["composer"]["right"] > columns["none"]["right"]
+    assert list(columns) == ["none", "paper 0.5", "std 1", "shuffled", "composer"]
+    assert len(results["sweep"]) == sum(map(len, SWEEP.values()))
+    assert columns["composer"]["right"]["share"] > columns["none"]["right"]["share"]
     assert columns["composer"]["iou"] > columns["none"]["iou"]
     assert results["protocol"]["num_layouts"] == 3 and results["protocol"]["num_things"] == 6
-    folder = tmp_path / f"layouts-000000000000-{results['protocol']['layouts_sha256'][:12]}"
-    drawn = {p.name: [q.read_bytes() for q in sorted(p.iterdir())] for p in folder.iterdir()}
-    assert all(len(files) == 3 for files in drawn.values()) and len(drawn) == 10
-    assert drawn["none"] != drawn["paper-2"] != drawn["shuffled"]
+    aim = results["aims"]["paper 0.5"]
+    assert aim["iou_of_ceiling"] == columns["paper 0.5"]["iou"] / columns["composer"]["iou"]
+    text = layout_table(results)
+    assert "| composer (3) |" in text and "std 1: right" in text and "(aim 85 %)" in text
+
+    folders = sorted((tmp_path / "pictures-layout").iterdir())
+    drawn = [tuple(p.read_bytes() for p in sorted(f.glob("*.png"))) for f in folders]
+    # none, two forms, shuffled, things alone and the sweep; and features of the real ones
+    assert len(set(drawn)) == 5 + len(results["sweep"]) + 1 and drawn.count(()) == 1
+    # run again: nothing is drawn, nothing else comes out
+    for path_of_one in folders[0].glob("00001.png"):
+        path_of_one.unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Cascade, "generate", _counted(calls := []))
+        again = run(tiny_cascade(), path, tmp_path, grid=grid)
+    assert again == results and len(calls) <= 1
+
+
+def _counted(calls: list[int]) -> Any:
+    whole = Cascade.generate
+
+    def generate(self: Cascade, prompts: Sequence[str], **options: Any) -> torch.Tensor:
+        calls.append(len(prompts))
+        return whole(self, prompts, **options)
+
+    return generate
 
 
 def test_too_few_things_for_a_judge(grid: Grid, rows: Sequence[Layout], tmp_path: Path) -> None:

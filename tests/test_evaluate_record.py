@@ -31,7 +31,9 @@ from ediffi.evaluate.compose_prompts import (
 from ediffi.evaluate.evaluation import Context, Settings, evaluate, read_record
 from ediffi.evaluate.gallery import Gallery, Order
 from ediffi.evaluate.instrument import DEGRADED, check
-from ediffi.evaluate.plots import check_table, plot_record, summary
+from ediffi.evaluate.layout import layout_scores
+from ediffi.evaluate.layouts import make_layouts, write_layouts
+from ediffi.evaluate.plots import check_table, layout_table, plot_record, summary
 from ediffi.networks import PRESETS, build_denoiser
 from ediffi.types import Tokens
 
@@ -49,6 +51,9 @@ class Letters:
             codes[row, : len(letters)] = torch.tensor(letters)
         states = ((codes[..., None] >> torch.arange(32)) & 1).float()
         return Tokens(states, codes > 0, states.mean(1))
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        return [(n, n + 1) for n in range(min(len(text), 96))]
 
 
 def tiny_cascade(encoders: dict[str, Any] | None = None) -> Cascade:
@@ -107,7 +112,7 @@ def context(grid: Grid, cache: Path, folder: Path, **settings: Any) -> Context:
     )
 
 
-EVERY = ("fd", "kid", "clip", "concept", "style", "compose", "diversity", "memorization")
+EVERY = ("fd", "kid", "clip", "concept", "style", "compose", "diversity", "memorization", "layout")
 
 
 def without_times(path: Path) -> str:
@@ -128,6 +133,7 @@ def test_record_resume_and_rerun(grid: Grid, cache: Path, tmp_path: Path) -> Non
     concept = record["real"]["prompts"]["concept"]
     assert concept["top1"]["share"] > concept["null_top1"]
     assert record["diversity"]["seeds"] == 4
+    assert record["layout"]["layouts"] == 0  # their style is not in the tiny grid
 
     # interrupted while it drew: some blocks are missing, one is half there, features are gone
     shutil.copytree(whole / "pictures", broken / "pictures")
@@ -145,6 +151,21 @@ def test_record_resume_and_rerun(grid: Grid, cache: Path, tmp_path: Path) -> Non
     assert b"<svg" in (tmp_path / "kid-clip.svg").read_bytes()
     text = summary(record)
     assert "fd-small-judge-64" in text and "| background |" in text and "flagged" in text
+
+
+def test_the_metric_layout(
+    grid: Grid, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layouts = tmp_path / "layouts.jsonl"
+    write_layouts(layouts, make_layouts(grid, 9, STYLES[:2]))
+    monkeypatch.setattr("ediffi.evaluate.layout.LAYOUTS", layouts)
+    asked = context(grid, cache, tmp_path)
+    asked.__dict__["judges"] = replace(asked.judges, left_out={})
+    found = layout_scores(asked)
+    assert found["layouts"] == 9 and found["columns"]["none"]["right"]["pictures"] == 21
+    assert found["columns"]["real"]["iou"] > found["columns"]["none"]["iou"]
+    assert found["aims"]["iou_aim"] == 0.75 and "one thing alone" in layout_table(found)
+    assert layout_scores(asked) == found
 
 
 def test_the_instrument_on_the_tiny_grid(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import cast
+
 import pytest
 import torch
 from torch import Tensor
 
-from ediffi.diffusion import edm_loss
+from ediffi.diffusion import edm_loss, enlarge
 from ediffi.networks import PRESETS, STAGES, UNet, build_denoiser, sketch_loss
 from ediffi.networks.attention import attend
 from ediffi.networks.context import Conditioner, _resized
@@ -283,6 +286,25 @@ def test_sketch_reads_the_prompt_alone_and_once() -> None:
     assert other is not None and not torch.allclose(other[1], drawn[1])
 
 
+def test_a_place_drafts_what_it_has_read() -> None:
+    """Masks that exchange two phrases' places change what the two halves of the sketch show."""
+    torch.manual_seed(0)
+    net = UNet(PRESETS["tiny"]["base"])
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    left = torch.zeros(1, 1, 32, 32)
+    left[..., :16] = 1
+    columns = torch.zeros(1, 2, 6, dtype=torch.bool)
+    columns[0, 0, 0] = columns[0, 1, 1] = True
+    said = prompt(1, roles={"t5": 32})
+    drawn = []
+    for masks in (torch.cat([left, 1 - left], 1), torch.cat([1 - left, left], 1)):
+        regions = Regions(masks, {"t5": columns}, torch.ones(1, 2))
+        with torch.no_grad():
+            drawn.append(net.sketched(StageInput(replace(said, regions=regions))))
+    assert not torch.allclose(drawn[0], drawn[1], atol=1e-3)
+
+
 def test_sketch_loss_is_the_denoisers_at_infinite_noise() -> None:
     clean = torch.rand(3, 3, 16, 16).repeat_interleave(2, 2).repeat_interleave(2, 3)
     drawn = torch.rand(3, 3, 16, 16)
@@ -292,10 +314,13 @@ def test_sketch_loss_is_the_denoisers_at_infinite_noise() -> None:
 
 
 def test_super_resolution_denoiser_starts_as_the_enlarged_picture() -> None:
-    denoiser = build_denoiser(PRESETS["tiny"]["sr256"], 0.1)
+    config = PRESETS["tiny"]["sr256"]
     low = torch.rand(1, 3, 8, 8)
-    cond = StageInput(prompt(1), low, torch.tensor([0.1]))
-    with torch.no_grad():
-        x0 = denoiser(torch.randn(1, 3, 32, 32), torch.tensor([50.0]), cond)
-    enlarged = torch.nn.functional.interpolate(low, (32, 32), mode="bicubic")
-    torch.testing.assert_close(x0, enlarged, atol=2e-3, rtol=0)
+    for depth in (config.sketch_depth, 0):
+        denoiser = build_denoiser(config.model_copy(update={"sketch_depth": depth}), 0.1)
+        cond = StageInput(prompt(1), low, torch.tensor([0.1]))
+        with torch.no_grad():
+            x0 = denoiser(torch.randn(1, 3, 32, 32), torch.tensor([50.0]), cond)
+            learned = cast(UNet, denoiser.network).sketched(cond)
+        enlarged = enlarge(low, (32, 32)) if depth == 0 else learned
+        torch.testing.assert_close(x0, enlarged, atol=2e-3, rtol=0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -14,9 +15,9 @@ from ediffi.diffusion import (
     SAMPLERS,
     Guided,
     Referenced,
+    ResidualEDM,
     Thresholded,
     drive,
-    enlarge,
     gaussian,
     initial,
     karras_schedule,
@@ -71,7 +72,7 @@ class Stage:
         cond = self.condition(prompt, seeds, low_res, how.augmentation)
         side = config.resolution
         noise = gaussian(seeds, (3, side, side), stream=config.name)
-        start = None if low_res is None else enlarge(low_res, (side, side))
+        start = self._enlarged(cond, dtype)
         x = initial(noise, how.sigma_max, start).to(self.device)
         sigmas = karras_schedule(how.num_steps, how.sigma_min, how.sigma_max, how.rho)
         steps = drive(SAMPLERS[how.sampler](x, sigmas), self.denoise_with(how, dtype), cond)
@@ -102,6 +103,14 @@ class Stage:
         cond = StageInput(prompt, low_res + augmentation * noise, levels)
         return cond.map(lambda t: t.to(self.device))
 
+    def _enlarged(self, cond: StageInput, dtype: torch.dtype) -> Tensor | None:
+        """Where an upscaler starts from, on the CPU; None for a base."""
+        if not isinstance(self.denoiser, ResidualEDM):
+            return None
+        side = self.config.resolution
+        with inference(self.device, dtype):
+            return self.denoiser.enlarged(cond, (side, side)).cpu()
+
     def denoise_with(self, how: Sampling, dtype: torch.dtype) -> Denoiser:
         """The stage's denoiser in tiles, guided and thresholded as asked."""
         denoise: Denoiser = NoGrad(self.denoiser, dtype)
@@ -127,9 +136,15 @@ class NoGrad:
         self.dtype = dtype
 
     def __call__(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
-        autocast = self.dtype != torch.float32
-        with torch.no_grad(), torch.autocast(x.device.type, self.dtype, enabled=autocast):
+        with inference(x.device, self.dtype):
             return self.denoise(x, sigma, cond)
+
+
+@contextmanager
+def inference(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """No gradients, autocast unless dtype is float32."""
+    with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        yield
 
 
 def _result(steps: Generator[Tensor, None, Tensor]) -> Tensor:

@@ -32,7 +32,7 @@ def evaluate(
     metrics: Annotated[
         str | None,
         typer.Option(
-            help="Of fd,kid,clip,concept,style,compose,diversity,memorization. Default: all."
+            help="Of fd,kid,clip,concept,style,compose,diversity,memorization,layout. Default: all."
         ),
     ] = None,
     guidance: Annotated[
@@ -103,7 +103,7 @@ def evaluate(
     if references is not None and protocol != "style":
         raise UserError("--references belong to --protocol style")
     if protocol != "standard":
-        return _fixed(protocol, model or "pictogram", output, prompts, references, cache)
+        return _fixed(protocol, model or "pictogram", output, prompts, references, processes, cache)
     asked = {
         "split": split,
         "metrics": _names(metrics),
@@ -234,6 +234,7 @@ def _fixed(
     output: Path,
     prompts: Path | None,
     references: Path | None,
+    processes: int,
     cache: Path | None,
 ) -> None:
     """The protocols that draw a fixed list: prompts, painted layouts, or references."""
@@ -241,13 +242,22 @@ def _fixed(
     from ediffi.data.grid import Grid
     from ediffi.evaluate import first_weights, layout, style_transfer
     from ediffi.evaluate.layouts import LAYOUTS
+    from ediffi.evaluate.plots import layout_table
     from ediffi.evaluate.prompts import FIRST_WEIGHTS
     from ediffi.evaluate.style_prompts import STYLE_PROMPTS
 
     cascade, grid = Cascade.from_pretrained(model), Grid.load(cache)
     with progress_bars() as report:
         if protocol == "layout":
-            results = layout.run(cascade, prompts or LAYOUTS, output, grid=grid, report=report)
+            results = layout.run(
+                cascade,
+                prompts or LAYOUTS,
+                output,
+                open_cascade=partial(Cascade.from_pretrained, model),
+                processes=processes,
+                grid=grid,
+                report=report,
+            )
         elif protocol == "style":
             results = style_transfer.run(
                 cascade,
@@ -262,7 +272,7 @@ def _fixed(
             rows = prompts or FIRST_WEIGHTS
             results = first_weights.run(cascade, rows, output, grid=grid, report=report)
             results["upscalers"].pop("by_picture")
-    typer.echo(json.dumps(results, indent=2))
+    typer.echo(layout_table(results) if protocol == "layout" else json.dumps(results, indent=2))
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -149,7 +149,7 @@ def _train(
     if initial:
         weights, changes["origin"] = _origin(initial, from_stage)
     config = config.model_copy(update=changes)
-    if data:  # what the preset says was measured on scenes
+    if data and stage == "base":  # what the preset says was measured on scenes
         measured = measure_sigma_data(Examples(config, collection, encoders))
         config = config.model_copy(update={"sigma_data": round(measured, 3)})
     typer.echo(f"run {run_dir}")
@@ -183,7 +183,9 @@ def collection_of(
     if given:
         raise UserError(f"{given[0]} chooses scenes of the pictogram grid: not with --data")
     shards = ShardSet(data, min_size=RESOLUTIONS[config.stage], seed=seed)
-    return config.model_copy(update={"seed": seed, "num_scenes": len(shards)}), shards
+    # nobody knows where on these pictures the words of their captions are
+    unmasked = {"shown_masks": 0.0, "attention_loss": 0.0}
+    return config.model_copy(update={"seed": seed, "num_scenes": len(shards)} | unmasked), shards
 
 
 def _chosen(words: dict[str, str | None]) -> dict[str, Any]:
@@ -252,13 +254,13 @@ def _with_progress(ticks: Any, num_images: int) -> Any:
 
 
 def _line(row: dict[str, Any]) -> str:
-    loss, sketch, *bands = (
+    loss, sketch, attention, *bands = (
         "-" if v is None else f"{v:.3f}"
-        for v in (row["loss"], row["sketch_loss"], *row["loss_by_band"])
+        for v in (row["loss"], row["sketch_loss"], row["attention_loss"], *row["loss_by_band"])
     )
     share = "" if row["share_of_machine"] is None else f"  {row['share_of_machine']:.0%} of machine"
     return (
         f"{row['images']:>9,} images  loss {loss}  by sigma, low to high: {' '.join(bands)}  "
-        f"sketch {sketch}  "
+        f"sketch {sketch}  attention {attention}  "
         f"{row['images_per_second']:.1f} images/s{share}"
     )

@@ -34,14 +34,17 @@ def token_columns(
         length = prompt.tokens[role].mask.shape[1]
         marked = torch.zeros(len(texts), most, length, dtype=torch.bool)
         for row, (text, wanted) in enumerate(zip(texts, spans, strict=True)):
-            if not wanted:
-                continue
-            offsets = encoder.offsets(text)
-            for number, span in enumerate(wanted):
-                hits = [overlap(text, span, token) for token in offsets]
-                marked[row, number, : len(hits)] = torch.tensor(hits)
+            if wanted:
+                hits = columns_of(encoder.offsets(text), text, wanted)
+                marked[row, : hits.shape[0], : hits.shape[1]] = hits
         columns[role] = marked
     return columns
+
+
+def columns_of(tokens: Sequence[Span], text: str, spans: Sequence[Span]) -> Tensor:
+    """Which tokens, by where they stand in a text, carry each span: (R, L) bool."""
+    hits = [[overlap(text, span, token) for token in tokens] for span in spans]
+    return torch.tensor(hits, dtype=torch.bool).reshape(len(spans), len(tokens))
 
 
 def overlap(text: str, one: Span, other: Span) -> bool:

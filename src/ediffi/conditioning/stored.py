@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ediffi.conditioning.cache import Halves, pad
-from ediffi.conditioning.spec import EncoderSpec
+from ediffi.conditioning.spec import EncoderSpec, resolve
+from ediffi.conditioning.text import quiet_loading, token_offsets
 from ediffi.errors import UserError
 from ediffi.files import write_atomically
 from ediffi.types import ROLES, Tokens
@@ -148,6 +150,21 @@ class StoredTokens:
             UserError: one of them was not encoded.
         """
         return pad([self._row(key, number) for key, number in zip(keys, hashed(keys), strict=True)])
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """See `TextEncoder.offsets`; needs the encoder's folder, but reads its tokenizer alone."""
+        tokenizer, most = self._tokenizer, self.spec.max_tokens
+        if self.spec.kind == "clip_text":  # which has only so many positions
+            most = min(most, tokenizer.model_max_length)
+        return token_offsets(tokenizer, text, max_tokens=most, name=self.spec.source)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from transformers import AutoTokenizer
+
+        folder = resolve(self.spec)
+        with quiet_loading(folder):
+            return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
     def _row(self, key: str, number: Any) -> Halves:
         place = int(np.searchsorted(self._keys, number))

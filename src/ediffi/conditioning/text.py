@@ -109,15 +109,7 @@ class TextEncoder:
         Raises:
             UserError: the tokenizer is one without such an account.
         """
-        if not self.tokenizer.is_fast:
-            raise UserError(f"{self.name}'s tokenizer cannot say where its tokens stand in a text")
-        read = self.tokenizer(
-            check_prompt(text),
-            truncation=True,
-            max_length=self.max_tokens,
-            return_offsets_mapping=True,
-        )
-        return [(int(start), int(end)) for start, end in read["offset_mapping"]]
+        return token_offsets(self.tokenizer, text, max_tokens=self.max_tokens, name=self.name)
 
     def encode(self, texts: Sequence[str]) -> Tokens:
         """states (B, L, D), mask (B, L), pooled (B, D); L is the longest of these texts.
@@ -143,6 +135,18 @@ class TextEncoder:
     def _outputs(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
         """Token states, and the pooled vector where it is not their masked mean."""
         return self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state, None
+
+
+def token_offsets(
+    tokenizer: Any, text: str, *, max_tokens: int, name: str
+) -> list[tuple[int, int]]:
+    """`TextEncoder.offsets` by a tokenizer of `transformers`; name: of its encoder."""
+    if not tokenizer.is_fast:
+        raise UserError(f"{name}'s tokenizer cannot say where its tokens stand in a text")
+    read = tokenizer(
+        check_prompt(text), truncation=True, max_length=max_tokens, return_offsets_mapping=True
+    )
+    return [(int(start), int(end)) for start, end in read["offset_mapping"]]
 
 
 @contextmanager

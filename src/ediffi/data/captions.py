@@ -305,14 +305,17 @@ def write_caption(
     rng: Random,
     *,
     background_share: float = 0.85,
+    named: bool = False,
 ) -> tuple[str, tuple[Span, ...]]:
     """A caption of 5 to 25 words, and where its phrases stand.
 
-    layout: a key of `ARRANGEMENTS`; background: (kind, colour names).
+    layout: a key of `ARRANGEMENTS`; background: (kind, colour names); named: the style is, for
+    sure.
     """
     for _ in range(8):
         mention = rng.random() < background_share
-        template = rng.choice(WITH_BACKGROUND if mention else WITHOUT_BACKGROUND)
+        templates = WITH_BACKGROUND if mention else WITHOUT_BACKGROUND
+        template = rng.choice([t for t in templates if not named or "S" in t or "F" in t])
         glue, words = background_noun(background[0], background[1], rng)
         noun = [Segment(glue), Segment(words, (("background", ()),))]
         segments = expand(template, _arrange(things, layout, rng), noun, style, rng)

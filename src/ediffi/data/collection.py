@@ -6,13 +6,29 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ediffi.cascade.config import DataSource
 from ediffi.cascade.vocabulary import words_of
 from ediffi.data.composer import Composer
 from ediffi.data.rasterize import Pixels
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """caption[span[0]:span[1]] and what it names in the picture: mask (side, side) in [0, 1].
+
+    thing: one that stands somewhere, not a part of the background.
+    """
+
+    span: tuple[int, int]
+    mask: NDArray[np.float32]
+    thing: bool
 
 
 class Collection(Protocol):
@@ -24,6 +40,9 @@ class Collection(Protocol):
 
     def captions(self, index: int) -> Sequence[str]:
         """What is said of picture `index`, at least one caption."""
+
+    def phrases(self, index: int, caption: int, side: int) -> Sequence[Phrase]:
+        """What a caption of picture `index` names, things first; empty where nobody knows."""
 
     def pixels(self, index: int, size: int, *, crop: int | None = None, seed: int = 0) -> Pixels:
         """Picture `index`, (size, size, 3) uint8; with `crop` a (crop, crop, 3) window of it, at a
@@ -56,6 +75,22 @@ class Scenes:
     def captions(self, index: int) -> Sequence[str]:
         return tuple(caption.text for caption in self.composer.scene(index).captions)
 
+    def phrases(self, index: int, caption: int, side: int) -> Sequence[Phrase]:
+        scene = self.composer.scene(index)
+        parts = self.composer.masks(scene, side)
+        free = 1 - parts.sum(0).clip(0, 1)  # the background of a plain scene
+        named = [
+            Phrase(
+                (span.start, span.end),
+                parts[list(span.parts)].sum(0).clip(0, 1) if span.parts else free,
+                span.kind == "thing",
+            )
+            for span in scene.captions[caption].spans
+            if span.kind in ("thing", "stuff", "background")
+        ]
+        seen = [phrase for phrase in named if phrase.mask.max() > 0.5]
+        return sorted(seen, key=lambda phrase: not phrase.thing)
+
     def pixels(self, index: int, size: int, *, crop: int | None = None, seed: int = 0) -> Pixels:
         scene = self.composer.scene(index)
         window = self.composer.crop_for(scene, size, crop, seed) if crop else None
@@ -84,7 +119,7 @@ class Scenes:
         drawn = sorted({cell.hexcode for cell in self.composer.cells})
         return {
             "vocabulary": {known[h][0]: known[h][1:] for h in drawn},
-            "styles": self.composer.config.styles,
+            "styles": tuple(dict.fromkeys(self.composer.config.styles)),
             "words": self._caption_words(),
         }
 

@@ -65,7 +65,8 @@ class Composer(Renderer):
         known = words()
         self.words = {h: known.get(h, (_clean(c.label),)) for h, c in grid.concepts.items()}
         self.by_style = self._eligible()
-        self.cells = [cell for cells in self.by_style.values() for cell in cells]
+        styles = [style for style in self.config.styles if style in self.by_style]
+        self.cells = [cell for style in styles for cell in self.by_style[style]]
         if not self.cells:
             raise UserError(
                 f"no picture is left for scenes: split {self.config.split!r}, styles "
@@ -121,6 +122,7 @@ class Composer(Renderer):
             cell.style,
             rng,
             background_share=self.config.caption_background,
+            named=cell.style != self.config.styles[0] and rng.random() < self.config.named_styles,
         )
         return Scene(index, arrangement, background, items, caption, spans)
 

@@ -32,6 +32,8 @@ class SceneConfig(BaseModel):
     jitter: share of the freedom in place and size that is used, see `layout.place`;
     plain_share: of backgrounds with one colour; caption_background: of captions that mention the
     background; caption_colour: of things that get a colour adjective when one is true.
+    styles: one that is named twice comes twice as often; the first is the usual one, and captions
+    of others say their style at least so often as named_styles says.
     split: "train" never shows a held-out cell, "held-out" shows nothing else.
 
     Scenes are plain unless one of the fields below differs from its default; then they are of the
@@ -57,6 +59,7 @@ class SceneConfig(BaseModel):
     plain_share: float = Field(0.7, ge=0, le=1)
     caption_background: float = Field(0.85, ge=0, le=1)
     caption_colour: float = Field(0.2, ge=0, le=1)
+    named_styles: float = Field(0.0, ge=0, le=1)
     split: Literal["train", "all", "held-out"] = "train"
 
     backdrops: float = Field(0.0, ge=0, le=1)
@@ -125,7 +128,7 @@ FULL_MIX: dict[str, Any] = {
 }
 PLAIN_FIELDS = frozenset(
     "seed concepts styles mix mirrored jitter plain_share caption_background caption_colour "
-    "split".split()
+    "named_styles split".split()
 )
 
 

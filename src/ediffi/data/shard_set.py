@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ediffi.cascade.config import DataSource
+from ediffi.data.collection import Phrase
 from ediffi.data.heldout import is_held_out
 from ediffi.data.rasterize import Pixels
 from ediffi.data.readers.record import PICTURES, Record
@@ -92,6 +93,9 @@ class ShardSet:
             x, y = place % (size - crop + 1), place // 2**20 % (size - crop + 1)
             image = image.crop((x, y, x + crop, y + crop))
         return np.asarray(image)
+
+    def phrases(self, index: int, caption: int, side: int) -> Sequence[Phrase]:
+        return ()
 
     def name(self, index: int) -> str:
         return f"picture {self.order[index % len(self.order)]} of {self.fingerprint}"

@@ -38,18 +38,25 @@ class EDM(nn.Module):
 class ResidualEDM(EDM):
     """EDM around the enlarged low-resolution picture: an upscaler draws only what that lacks.
 
-    D(x) = up + EDM(x - up), up = enlarge(cond.low_res). sigma_data is then the residual's standard
+    D(x) = up + EDM(x - up), up: see `enlarged`. sigma_data is then the residual's standard
     deviation, so sampling can start from `up` plus little noise.
     """
 
     def forward(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
-        assert cond.low_res is not None
-        up = enlarge(cond.low_res, (x.shape[2], x.shape[3]))
+        up = self.enlarged(cond, (x.shape[2], x.shape[3]))
         return up + super().forward(x.float() - up, sigma, cond)
+
+    def enlarged(self, cond: StageInput, size: tuple[int, int]) -> Tensor:
+        """The low-resolution picture at that (H, W), float32, without a gradient: by the network,
+        where it has learned to, or bicubic."""
+        assert cond.low_res is not None
+        sketched = getattr(self.network, "sketched", None)
+        learned: Tensor | None = sketched(cond) if sketched else None
+        return enlarge(cond.low_res, size) if learned is None else learned.detach()
 
 
 def enlarge(low_res: Tensor, size: tuple[int, int]) -> Tensor:
-    """low_res (B, 3, h, w) -> (B, 3, *size), float32, bicubic: where an upscaler starts from."""
+    """low_res (B, 3, h, w) -> (B, 3, *size), float32, bicubic."""
     return F.interpolate(low_res.float(), size, mode="bicubic")
 
 

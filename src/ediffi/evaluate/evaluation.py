@@ -118,7 +118,10 @@ class Context:
         self, what: str, prompts: Sequence[str], seeds: Sequence[int], guidance: float
     ) -> Gallery:
         """Draw prompts, or find them drawn."""
-        order = Order(tuple(prompts), tuple(seeds), self.stage, guidance)
+        return self.draw_order(what, Order(tuple(prompts), tuple(seeds), self.stage, guidance))
+
+    def draw_order(self, what: str, order: Order) -> Gallery:
+        """Draw an order, or find it drawn."""
         gallery = Gallery(self.folder / "pictures", order, self.cascade)
         tell = self.tell(what, len(gallery))
         gallery.draw(self.open_cascade, processes=self.processes, report=tell)
@@ -139,12 +142,14 @@ def headline_metrics() -> dict[str, Metric]:
     """Measured once, with the guidance that the model ships with."""
     from ediffi.evaluate.compose import compose_scores
     from ediffi.evaluate.diversity import diversity_scores
+    from ediffi.evaluate.layout import layout_scores
     from ediffi.evaluate.memorization import memorization_scores
 
     return {
         "compose": compose_scores,
         "diversity": diversity_scores,
         "memorization": memorization_scores,
+        "layout": layout_scores,
     }
 
 

@@ -1,10 +1,9 @@
-"""The protocol `layout`: is each thing where it was painted?
+"""The protocol and the metric `layout`: is each thing where it was painted?
 
-On fixed layouts of two and three things: is the right thing in its region, by a judge and against
-distractors; and how well does what is drawn cover what was painted (IoU)? Columns: no painting,
-the paper's form over a sweep of its weight, its variant by standard deviations, maps of other
-layouts (null), and the real drawings on the same places (ceiling). Drawn by the base alone, which
-decides the layout.
+On fixed layouts of two and three things, drawn by the base alone, which decides the layout. The
+protocol's columns: no painting, the paper's form, its variant by standard deviations, maps of other
+layouts (null), and the real drawings on the same places (ceiling); and on the first of the layouts
+a sweep over the weight. Beside them, how often a thing is right when it is drawn alone.
 """
 
 from __future__ import annotations
@@ -12,97 +11,90 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from ediffi.cascade import Cascade
 from ediffi.data.captions import article
 from ediffi.data.grid import Grid
+from ediffi.data.render import Renderer
 from ediffi.data.sheet import contact_sheet
 from ediffi.errors import UserError
-from ediffi.evaluate.colours import BACKGROUND_RADIUS, border_colour, distance, to_lab
-from ediffi.evaluate.extractor import SIDE as JUDGED_SIDE
-from ediffi.evaluate.extractor import EfficientNetLite0
-from ediffi.evaluate.judge import ConceptJudge
-from ediffi.evaluate.layouts import Box, Layout, read_layouts
-from ediffi.evaluate.pictures import Picture, Report, drawn
+from ediffi.evaluate.colours import BACKGROUND_RADIUS
+from ediffi.evaluate.extractor import EfficientNetLite0, Extractor
+from ediffi.evaluate.gallery import DTYPE, Gallery, Open, Order, kept_features
+from ediffi.evaluate.layouts import LAYOUTS, Layout, read_layouts
+from ediffi.evaluate.pictures import Picture, Report
+from ediffi.evaluate.placement import CANDIDATES, MARGIN, Ranks, candidates, cut, measure, right
+from ediffi.evaluate.real import enlarged
 from ediffi.evaluate.reference import Reference, fit_judge
+from ediffi.evaluate.scores import share
 from ediffi.files import write_atomically
 from ediffi.paint import DEFAULT_WEIGHT, RegionForm
-from ediffi.pixels import from_uint8
+
+if TYPE_CHECKING:
+    from ediffi.evaluate.evaluation import Context
 
 PAPER, VARIANT = RegionForm(), RegionForm("std", "sigma-squared")
-SWEEP = (0.125, 0.25, 0.5, 1.0, 2.0)
-VARIANT_SWEEP = (0.5, 1.0)
+VARIANT_WEIGHT = 1.0
+SWEEP: dict[str, tuple[float, ...]] = {"paper": (0.125, 0.25, 1.0, 2.0), "std": (0.5, 2.0)}
+SWEPT = 54  # layouts that the sweep draws: 18 of each kind of region, 18 with three things
+NUM_METRIC = 54
 MIN_CONCEPTS = 5  # among which the judge is tested on its five likeliest
-CANDIDATES = 10  # what the judge chooses from: the right thing, the layout's others, strangers
-MARGIN = 1.1  # side of what the judge is shown of a region, by the longer side of the region
+RIGHT_AIM, IOU_AIM = 0.85, 0.75  # of the rate for things alone, and of the ceiling
 NUM_SHEET = 16
-DTYPE = torch.bfloat16
-BATCH = 16
 COLOURS = ((230, 60, 60), (60, 90, 230), (60, 180, 90))
 
 
-def run(
-    cascade: Cascade,
-    layouts_file: Path | Traversable,
-    out_dir: Path,
-    *,
-    grid: Grid | None = None,
-    report: Report = lambda what, more, total: None,
-) -> dict[str, Any]:
-    """Draw, measure, and write `layout.json` and `layout.webp` to `out_dir`.
+@dataclass(frozen=True)
+class Painted(Order):
+    """An order of layouts with their regions painted. like: whose maps, if not their own."""
 
-    Pictures are kept in out_dir/layouts-<model's hash>-<list's hash>: running it again goes on.
-    """
-    rows = read_layouts(layouts_file)
-    partners = shuffled(rows)
-    hexcodes = sorted({thing.hexcode for row in rows for thing in row.things})
-    if len(hexcodes) < MIN_CONCEPTS:
-        raise UserError(f"{layouts_file}: the judge needs at least {MIN_CONCEPTS} different things")
-    grid = grid or Grid.load()
-    reference, extractor = Reference(grid), EfficientNetLite0()
-    digest = hashlib.sha256(layouts_file.read_bytes()).hexdigest()
-    folder = out_dir / f"layouts-{(cascade.hash or 'unsaved')[:12]}-{digest[:12]}"
-    pictures = {
-        name: _draw(cascade, rows, how, folder / name.replace(" ", "-"), report)
-        for name, how in _columns(rows, partners).items()
-    }
-    side = cascade.config.stages[0].resolution
-    pictures["composer"] = [reference.composer.render(row.scene(grid), side) for row in rows]
-    singles = _draw_singles(cascade, rows, folder / "single", report)
-    report("judge", 0, 1)
-    judge, _ = fit_judge(reference, hexcodes, extractor)
-    report("judge", 1, 1)
-    seen = {name: _features(extractor, images, rows) for name, images in pictures.items()}
-    own, strangers = _answers(rows), candidates(rows, hexcodes)
-    alone = extractor(_enlarged(singles))
-    first = [sum(len(row.things) for row in rows[:n]) for n in range(len(rows))]
-    chance = float(np.mean([1 / len(choice) for choice in strangers]))
-    results: dict[str, Any] = {
-        "protocol": _protocol(cascade, rows, grid, extractor)
-        | {"layouts": layouts_file.name, "layouts_sha256": digest},
-        "chance": chance,
-        "single": _share(
-            right(judge, alone, [own[n] for n in first], [strangers[n] for n in first])
-        ),
-        "columns": {
-            name: _measure(rows, images, right(judge, seen[name], own, strangers))
-            for name, images in pictures.items()
-        },
-    }
-    write_atomically(out_dir / "layout.json", (json.dumps(results, indent=2) + "\n").encode())
-    _sheet(out_dir / "layout.webp", rows, pictures)
-    return results
+    layouts: tuple[Layout, ...] = ()
+    weight: float = DEFAULT_WEIGHT
+    form: RegionForm = PAPER
+    like: tuple[Layout, ...] | None = None
+
+    def options(self, numbers: Sequence[int]) -> dict[str, Any]:
+        """See `Order.options`."""
+        maps = self.like or self.layouts
+        regions = [self.layouts[n].painting(self.weight, self.form, like=maps[n]) for n in numbers]
+        return super().options(numbers) | {"regions": regions}
+
+
+def painted(
+    rows: Sequence[Layout], stage: int, form: str, weight: float, **options: Any
+) -> Painted:
+    """Layouts painted in the form `paper` or `std`, with a weight."""
+    forms = {"paper": PAPER, "std": VARIANT}
+    prompts, seeds = tuple(row.prompt for row in rows), tuple(row.seed for row in rows)
+    return Painted(prompts, seeds, stage, layouts=tuple(rows), weight=weight, form=forms[form],
+                   **options)  # fmt: skip
+
+
+def unpainted(rows: Sequence[Layout], stage: int) -> Order:
+    """Their prompts alone."""
+    return Order(tuple(row.prompt for row in rows), tuple(row.seed for row in rows), stage)
+
+
+def alone(rows: Sequence[Layout], stage: int) -> Order:
+    """The first thing of every layout alone, nothing painted: how well can it be drawn at all?"""
+
+    def prompt(row: Layout) -> str:
+        label = row.prompt[slice(*row.things[0].span)]
+        return f"{article(label)} on {article(f'{row.background} background')}"
+
+    return replace(unpainted(rows, stage), prompts=tuple(prompt(row) for row in rows))
 
 
 def shuffled(rows: Sequence[Layout]) -> list[Layout]:
@@ -117,155 +109,187 @@ def shuffled(rows: Sequence[Layout]) -> list[Layout]:
     return partners
 
 
-def candidates(rows: Sequence[Layout], hexcodes: Sequence[str]) -> list[list[str]]:
-    """For every thing of every layout, what the judge chooses from."""
-    out = []
-    for row in rows:
-        inside = [thing.hexcode for thing in row.things]
-        strangers = [hexcode for hexcode in hexcodes if hexcode not in inside]
-        num = min(CANDIDATES - len(inside), len(strangers))
-        choice = inside + Random(f"layout:{row.seed}").sample(strangers, num)
-        out += [choice] * len(inside)
-    return out
+@dataclass(frozen=True)
+class Bench:
+    """Layouts, and what looks at pictures of them."""
 
+    rows: Sequence[Layout]
+    judge: Ranks
+    extractor: Extractor
+    report: Report
 
-def right(
-    judge: ConceptJudge, features: Tensor, own: Sequence[str], choices: Sequence[Sequence[str]]
-) -> list[bool]:
-    """Whether the likeliest of each picture's candidates is the right one."""
-    ranked = judge.top_k(features, len(judge.labels))
-    best = [
-        next(h for h in order if h in choice) for order, choice in zip(ranked, choices, strict=True)
-    ]
-    return [a == b for a, b in zip(best, own, strict=True)]
+    @property
+    def own(self) -> list[str]:
+        return [thing.hexcode for row in self.rows for thing in row.things]
 
+    @property
+    def choices(self) -> list[list[str]]:
+        return candidates(self.rows, sorted(set(self.own)))
 
-def cut(picture: Picture, box: Box) -> Picture:
-    """A region's square, with the background's colour where it leaves the canvas."""
-    side = picture.shape[0]
-    left, top, right, bottom = box
-    length = round(MARGIN * side * max(right - left, bottom - top))
-    x = round(side * (left + right) / 2 - length / 2) + length
-    y = round(side * (top + bottom) / 2 - length / 2) + length
-    wide = np.empty((side + 2 * length, side + 2 * length, 3), np.uint8)
-    wide[:] = border_colour(picture)
-    wide[length:-length, length:-length] = picture
-    return wide[y : y + length, x : x + length]
+    @property
+    def chance(self) -> float:
+        return float(np.mean([1 / len(choice) for choice in self.choices]))
 
+    def figures(self, name: str, pictures: Sequence[Picture], folder: Path) -> dict[str, Any]:
+        """Of a picture of each layout; folder: where features of regions are kept."""
+        regions = [(n, thing.box) for n, row in enumerate(self.rows) for thing in row.things]
 
-def overlap(picture: Picture, painted: np.ndarray) -> float:
-    """Intersection over union of what differs from the background and what is painted."""
-    thing = distance(to_lab(picture), to_lab(border_colour(picture))) > BACKGROUND_RADIUS
-    small = torch.from_numpy(painted)[None, None]
-    mask = F.interpolate(small, thing.shape, mode="area")[0, 0].numpy() > 0.5
-    return float((thing & mask).sum() / max((thing | mask).sum(), 1))
+        def shown(numbers: Sequence[int]) -> Tensor:
+            squares = [cut(pictures[n], box) for n, box in (regions[i] for i in numbers)]
+            return torch.cat([enlarged([square], self.extractor.side) for square in squares])
 
+        def tell(more: int) -> None:
+            self.report(f"judging {name}", more, len(regions))
 
-Column = Callable[[int], Any]
-"""The painting of a row, by its number."""
+        kept = folder / f"regions-{self.extractor.hash[:12]}.safetensors"
+        features = kept_features(kept, self.extractor, len(regions), shown, tell)
+        return measure(self.rows, pictures, right(self.judge, features, self.own, self.choices))
 
+    def real(self, renderer: Renderer, side: int, folder: Path) -> tuple[list[Picture], Path]:
+        """The real drawings on the layouts' places, and a folder of their own."""
+        pictures = [renderer.render(row.scene(renderer.grid), side) for row in self.rows]
+        digest = hashlib.sha256(b"".join(picture.tobytes() for picture in pictures)).hexdigest()
+        return pictures, folder / f"real-{digest[:16]}"
 
-def _columns(rows: Sequence[Layout], partners: Sequence[Layout]) -> dict[str, Column]:
-    def paper(weight: float) -> Column:
-        return lambda n: rows[n].painting(weight, PAPER)
-
-    def variant(weight: float) -> Column:
-        return lambda n: rows[n].painting(weight, VARIANT)
-
-    return {
-        "none": lambda n: None,
-        **{f"paper {weight:g}": paper(weight) for weight in SWEEP},
-        **{f"std {weight:g}": variant(weight) for weight in VARIANT_SWEEP},
-        "shuffled": lambda n: rows[n].painting(DEFAULT_WEIGHT, PAPER, like=partners[n]),
-    }
-
-
-def _draw(
-    cascade: Cascade, rows: Sequence[Layout], how: Column, folder: Path, report: Report
-) -> list[Picture]:
-    return drawn(
-        folder,
-        len(rows),
-        lambda numbers: cascade.generate(
-            [rows[n].prompt for n in numbers],
-            seeds=[rows[n].seed for n in numbers],
-            regions=[how(n) for n in numbers],
-            stop_at=cascade.config.stages[0].resolution,
-            dtype=DTYPE,
-        ),
-        batch=BATCH,
-        on_done=lambda more: report(folder.name, more, len(rows)),
-    )
-
-
-def _draw_singles(
-    cascade: Cascade, rows: Sequence[Layout], folder: Path, report: Report
-) -> list[Picture]:
-    """The first thing of every layout alone, nothing painted: how well can it be drawn at all?"""
-
-    def prompt(row: Layout) -> str:
-        label = row.prompt[slice(*row.things[0].span)]
-        return f"{article(label)} on {article(f'{row.background} background')}"
-
-    return drawn(
-        folder,
-        len(rows),
-        lambda numbers: cascade.generate(
-            [prompt(rows[n]) for n in numbers],
-            seeds=[rows[n].seed for n in numbers],
-            stop_at=cascade.config.stages[0].resolution,
-            dtype=DTYPE,
-        ),
-        batch=BATCH,
-        on_done=lambda more: report(folder.name, more, len(rows)),
-    )
-
-
-def _features(
-    extractor: EfficientNetLite0, pictures: Sequence[Picture], rows: Sequence[Layout]
-) -> Tensor:
-    """Of every region of every layout, in order."""
-    return extractor(
-        _enlarged(
-            [
-                cut(picture, thing.box)
-                for picture, row in zip(pictures, rows, strict=True)
-                for thing in row.things
-            ]
+    def single(self, gallery: Gallery) -> dict[str, Any]:
+        """How often the first things are right alone, the whole picture shown."""
+        features = gallery.features(
+            self.extractor, lambda more: self.report("judging single", more, len(gallery))
         )
-    )
+        first = [sum(len(row.things) for row in self.rows[:n]) for n in range(len(self.rows))]
+        own, choices = self.own, self.choices
+        answers = right(self.judge, features, [own[n] for n in first], [choices[n] for n in first])
+        return share(answers)
 
 
-def _enlarged(pictures: Sequence[Picture]) -> Tensor:
-    size = (JUDGED_SIDE, JUDGED_SIDE)
-    resized = [
-        F.interpolate(from_uint8([p]), size, mode="bicubic", antialias=True) for p in pictures
-    ]
-    return torch.cat(resized)
-
-
-def _answers(rows: Sequence[Layout]) -> list[str]:
-    return [thing.hexcode for row in rows for thing in row.things]
-
-
-def _measure(
-    rows: Sequence[Layout], pictures: Sequence[Picture], hits: Sequence[bool]
+def run(
+    cascade: Cascade,
+    layouts_file: Path | Traversable,
+    out_dir: Path,
+    *,
+    open_cascade: Open | None = None,
+    processes: int = 1,
+    grid: Grid | None = None,
+    report: Report = lambda what, more, total: None,
 ) -> dict[str, Any]:
-    """right: share of things, in all and by number of things and kind of region; all_right: share
-    of layouts; iou: mean."""
-    left = iter(hits)
-    by_row = [[next(left) for _ in row.things] for row in rows]
-    groups: dict[str, list[bool]] = {}
-    for row, found in zip(rows, by_row, strict=True):
-        for group in (f"{len(row.things)} things", row.things[0].kind):
-            groups.setdefault(group, []).extend(found)
-    overlaps = [overlap(p, row.painted()) for p, row in zip(pictures, rows, strict=True)]
-    return {
-        "right": _share(hits),
-        "all_right": _share(all(found) for found in by_row),
-        "right_by": {group: _share(found) for group, found in sorted(groups.items())},
-        "iou": float(np.mean(overlaps)),
+    """Draw, measure, and write `layout.json` and `layout.webp` to `out_dir`.
+
+    Pictures and features are kept in out_dir/pictures-layout: running it again goes on.
+    open_cascade: opens the same model in each of several processes.
+    """
+    rows = read_layouts(layouts_file)
+    side, partners = cascade.config.stages[0].resolution, tuple(shuffled(rows))
+    hexcodes = sorted({thing.hexcode for row in rows for thing in row.things})
+    if len(hexcodes) < MIN_CONCEPTS:
+        raise UserError(f"{layouts_file}: the judge needs at least {MIN_CONCEPTS} different things")
+    grid, folder = grid or Grid.load(), out_dir / "pictures-layout"
+    opened = open_cascade if open_cascade and processes > 1 else lambda: cascade
+
+    def draw(name: str, order: Order) -> Gallery:
+        gallery = Gallery(folder, order, cascade)
+        tell = partial(_tell, report, name, len(gallery))
+        gallery.draw(opened, processes=processes, report=tell)
+        return gallery
+
+    ours, other = f"paper {DEFAULT_WEIGHT:g}", f"std {VARIANT_WEIGHT:g}"
+    full = {
+        "none": draw("none", unpainted(rows, side)),
+        ours: draw(ours, painted(rows, side, "paper", DEFAULT_WEIGHT)),
+        other: draw(other, painted(rows, side, "std", VARIANT_WEIGHT)),
+        "shuffled": draw("shuffled", painted(rows, side, "paper", DEFAULT_WEIGHT, like=partners)),
     }
+    singles, few = draw("single", alone(rows, side)), rows[:SWEPT]
+    swept = {
+        (form, weight): draw(f"{form} {weight:g}", painted(few, side, form, weight))
+        for form, weights in SWEEP.items()
+        for weight in weights
+    }
+    reference, extractor = Reference(grid), EfficientNetLite0(channels_last=True)
+    report("fitting the judge", 0, 1)
+    judge, _ = fit_judge(reference, hexcodes, extractor)
+    report("fitting the judge", 1, 1)
+    bench = Bench(rows, judge, extractor, report)
+    real, real_folder = bench.real(reference.composer, side, folder)
+    columns = {name: bench.figures(name, list(g), g.folder) for name, g in full.items()}
+    columns["composer"] = bench.figures("composer", real, real_folder)
+    part = replace(bench, rows=few)
+    digest = hashlib.sha256(layouts_file.read_bytes()).hexdigest()
+    results: dict[str, Any] = {
+        "protocol": _protocol(cascade, rows, grid, extractor)
+        | {"layouts": layouts_file.name, "layouts_sha256": digest},
+        "chance": bench.chance,
+        "single": bench.single(singles),
+        "columns": columns,
+        "sweep": {
+            f"{form} {weight:g}": part.figures(f"{form} {weight:g}", list(gallery), gallery.folder)
+            for (form, weight), gallery in sorted(swept.items())
+        },
+    }
+    results["aims"] = {
+        n: aims(results["single"], columns[n], columns["composer"]) for n in (ours, other)
+    }
+    write_atomically(out_dir / "layout.json", (json.dumps(results, indent=2) + "\n").encode())
+    shown = {name: list(full[name]) for name in ("none", ours)} | {"composer": real}
+    _sheet(out_dir / "layout.webp", rows, shown)
+    return results
+
+
+def layout_scores(context: Context) -> dict[str, Any]:
+    """The metric `layout`: the protocol's main columns on the first layouts that the model's judges
+    know, at the pictures' size."""
+    rows = _known(context)[:NUM_METRIC]
+    rows = [row for row in rows if Counter(len(r.things) for r in rows)[len(row.things)] > 1]
+    facts = {
+        "layouts_sha256": hashlib.sha256(LAYOUTS.read_bytes()).hexdigest(),
+        "layouts": len(rows),
+    }
+    if not rows:
+        return facts | {"columns": {}}
+    side, partners = context.stage, tuple(shuffled(rows))
+    orders = {
+        "none": unpainted(rows, side),
+        "painted": painted(rows, side, "paper", DEFAULT_WEIGHT),
+        "shuffled": painted(rows, side, "paper", DEFAULT_WEIGHT, like=partners),
+    }
+    galleries = {name: context.draw_order(f"layout, {name}", o) for name, o in orders.items()}
+    single = context.draw_order("layout, single", alone(rows, side))
+    bench = Bench(rows, context.judges.concept, context.judges.extractor, context.report)
+    columns = {name: bench.figures(name, list(g), g.folder) for name, g in galleries.items()}
+    real, folder = bench.real(context.data.composer, side, context.folder / "pictures")
+    columns["real"] = bench.figures("real", real, folder)
+    rate = bench.single(single)
+    return facts | {
+        "weight": DEFAULT_WEIGHT,
+        "chance": bench.chance,
+        "single": rate,
+        "columns": columns,
+        "aims": aims(rate, columns["painted"], columns["real"]),
+    }
+
+
+def aims(
+    single: Mapping[str, Any], ours: Mapping[str, Any], ceiling: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What painting is to reach: shares of the rate for things alone, and of the ceiling's IoU."""
+    return {
+        "right_of_single": ours["right"]["share"] / max(single["share"], 1e-9),
+        "right_aim": RIGHT_AIM,
+        "iou_of_ceiling": ours["iou"] / max(ceiling["iou"], 1e-9),
+        "iou_aim": IOU_AIM,
+    }
+
+
+def _known(context: Context) -> list[Layout]:
+    cells, judged = context.grid.cells, context.judges.judged
+    return [
+        row
+        for row in read_layouts(LAYOUTS)
+        if all(judged(t.hexcode) and (t.hexcode, row.style) in cells for t in row.things)
+    ]
+
+
+def _tell(report: Report, what: str, total: int, more: int) -> None:
+    report(what, more, total)
 
 
 def _protocol(
@@ -293,11 +317,8 @@ def _protocol(
         "foreground": f"Delta E above {BACKGROUND_RADIUS:g} from the border's median colour",
         "shuffled": f"maps of the layout half the list further, weight {DEFAULT_WEIGHT:g}",
         "single": "first thing of each layout, alone, nothing painted, whole picture judged",
+        "sweep": f"the first {min(SWEPT, len(rows))} layouts",
     }
-
-
-def _share(answers: Any) -> float:
-    return float(np.mean(list(answers)))
 
 
 def _map(row: Layout, side: int) -> Picture:
@@ -310,16 +331,16 @@ def _map(row: Layout, side: int) -> Picture:
 
 
 def _sheet(path: Path, rows: Sequence[Layout], pictures: dict[str, list[Picture]]) -> None:
-    """The first layouts: map, nothing painted, the default weight, the composer's."""
+    """The first layouts: the map, and the picture of each column."""
     shown, side = [], 128
     captions: list[str] = []
-    names = ("none", f"paper {DEFAULT_WEIGHT:g}", "composer")
     for number, row in enumerate(rows[:NUM_SHEET]):
-        shown += [_map(row, side)]
-        for name in names:
-            small = Image.fromarray(pictures[name][number])
+        shown.append(_map(row, side))
+        for column in pictures.values():
+            small = Image.fromarray(column[number])
             shown.append(np.asarray(small.resize((side, side), Image.Resampling.NEAREST)))
-        captions += [f"{row.prompt} (seed {row.seed})", *names]
+        captions += [f"{row.prompt} (seed {row.seed})", *pictures]
     file = io.BytesIO()
-    contact_sheet(shown, captions, columns=8).save(file, "WEBP", quality=85, method=6)
+    sheet = contact_sheet(shown, captions, columns=2 * (1 + len(pictures)))
+    sheet.save(file, "WEBP", quality=85, method=6)
     write_atomically(path, file.getvalue())

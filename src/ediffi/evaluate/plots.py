@@ -136,7 +136,7 @@ def summary(record: dict[str, Any]) -> str:
         for scale, point in (*points, ("real pictures", real)):
             rows.append([scale, *(_cell(name, point[name]) for name in shown)])
         lines.append(table(rows))
-    for name in ("compose", "diversity", "memorization"):
+    for name in ("compose", "diversity", "memorization", "layout"):
         if name in record:
             lines.append(f"\n{name} (guidance {record[name]['guidance']:g})\n")
             lines.append(_headline(name, record[name]))
@@ -163,6 +163,8 @@ def _headline(name: str, s: dict[str, Any]) -> str:
                 label, own = what.replace("_", " "), percent(answer["share"])
                 rows.append([kind, label, own, *others, str(answer["pictures"])])
         return table(rows)
+    if name == "layout":
+        return layout_table(s)
     flat = {k: percent(v["share"]) if isinstance(v, dict) else v for k, v in s.items()}
     rows = [["figure", "value"]]
     for key, value in flat.items():
@@ -170,6 +172,26 @@ def _headline(name: str, s: dict[str, Any]) -> str:
             text = f"{value:.3f}" if isinstance(value, float) else str(value)
             rows.append([key.replace("_", " "), text])
     return table(rows)
+
+
+def layout_table(s: dict[str, Any]) -> str:
+    """Figures of painted layouts, a row a column of the protocol, and what is to be reached."""
+    if not s["columns"]:
+        return "no layout shows only things that the judge knows"
+    rows = [["pictures", "right thing in its region", "all of a layout", "IoU with the painted"]]
+    for name, column in (*s["columns"].items(), *s.get("sweep", {}).items()):
+        both = [percent(column[what]["share"]) for what in ("right", "all_right")]
+        number = column["all_right"]["pictures"]
+        rows.append([f"{name} ({number})", *both, f"{column['iou']:.3f}"])
+    rows.append(["one thing alone", percent(s["single"]["share"]), "-", "-"])
+    reached = {"painted": s["aims"]} if "right_aim" in s["aims"] else s["aims"]
+    lines = [
+        f"\n{name}: right {percent(aim['right_of_single'])} as often as a thing alone "
+        f"(aim {percent(aim['right_aim'])}), IoU {percent(aim['iou_of_ceiling'])} of the real "
+        f"drawings' (aim {percent(aim['iou_aim'])}); chance {percent(s['chance'])}"
+        for name, aim in reached.items()
+    ]
+    return table(rows) + "\n".join(["", *lines])
 
 
 def percent(value: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ediffi.diffusion import EDM, ResidualEDM
+from ediffi.networks.enlarger import enlarger_loss
 from ediffi.networks.presets import PRESETS, RESOLUTIONS, STAGES
 from ediffi.networks.sketch import sketch_loss
 from ediffi.networks.unet import Level, UNet, UNetConfig
@@ -15,6 +16,7 @@ __all__ = [
     "UNet",
     "UNetConfig",
     "build_denoiser",
+    "enlarger_loss",
     "sketch_loss",
 ]
 

@@ -87,6 +87,10 @@ class CrossAttention(nn.Module):
     def forward(self, x: Tensor, context: Context, size: tuple[int, int]) -> Tensor:
         q = split_heads(self.query(self.norm(x)), self.num_heads)
         k, v = context.once(self, self.keys_values)
+        if context.watched is self:
+            scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+            scores = scores.float().masked_fill(~context.mask[:, None, None, :], -torch.inf)
+            context.attention = scores.softmax(dim=-1).mean(1), size
         bias = None
         if context.regions is not None:
             bias = partial(context.region_bias, size=size, per_query=self.per_query)

@@ -32,6 +32,8 @@ class Context:
         self.offsets, self.regions = offsets, regions
         self.sigma: Tensor | None = None  # (B,), set by the network
         self.sketch: tuple[Tensor, Tensor] | None = None  # see `Sketch`, set by the network
+        self.watched: nn.Module | None = None  # the layer whose attention training looks at
+        self.attention: tuple[Tensor, tuple[int, int]] | None = None  # its map, on a grid (H, W)
         self._memo: dict[Any, Any] = {}
 
     def once(self, key: Any, fn: Callable[[Tensor], Any]) -> Any:
@@ -61,12 +63,31 @@ class Context:
         assert self.regions is not None
         masks = _resized(self.regions.masks, size, self.regions.window)
         masks = (masks * self.regions.weight[:, :, None, None]).flatten(2)  # (B, R, N)
-        painted = masks.new_zeros(len(masks), size[0] * size[1], self.states.shape[1])
-        for role, columns in self.regions.columns.items():
+        return (masks.transpose(1, 2) @ self._tokens(self.regions))[:, None]
+
+    def _tokens(self, regions: Regions) -> Tensor:
+        """1 where a token is of a region's phrase, else 0: (B, R, L)."""
+        tokens = self.states.new_zeros(*regions.weight.shape, self.states.shape[1]).float()
+        for role, columns in regions.columns.items():
             start = self.offsets[role]
-            end = start + columns.shape[-1]
-            painted[:, :, start:end] = masks.transpose(1, 2) @ columns.to(masks.dtype)
-        return painted[:, None]
+            tokens[:, :, start : start + columns.shape[-1]] = columns
+        return tokens
+
+    def astray(self, exact: Regions) -> tuple[Tensor, Tensor]:
+        """How far the watched layer looks past the words for what is in each place.
+
+        exact: the masks of phrases, weight 0 where there is none. Returns (B,): the mean over
+        phrases of -log(share of attention on the phrase's tokens inside its mask), and whether
+        there was a phrase to look at.
+        """
+        assert self.attention is not None
+        weights, size = self.attention  # (B, N, L), the mean over heads
+        tokens = self._tokens(exact)
+        masks = _resized(exact.masks, size, None).flatten(2)
+        share = tokens @ weights.transpose(1, 2)  # (B, R, N)
+        each = -((share + 1e-3).log() * masks).sum(-1) / masks.sum(-1).clamp_min(1e-3)
+        there = (exact.weight > 0) & tokens.any(-1)
+        return (each * there).sum(1) / there.sum(1).clamp_min(1), there.any(1)
 
 
 def _largest(scores: Tensor, visible: Tensor, across: tuple[int, ...]) -> Tensor:

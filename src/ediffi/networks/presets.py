@@ -24,6 +24,7 @@ _PICTOGRAM_UPSCALER = UNetConfig(
     context_width=192,
     embedding_width=192,
     head_width=32,
+    sketch_depth=4,
 )
 _TINY_UPSCALER = UNetConfig(
     levels=_levels((16, 1, 0), (16, 1, 1)),
@@ -33,6 +34,7 @@ _TINY_UPSCALER = UNetConfig(
     context_width=16,
     embedding_width=16,
     head_width=8,
+    sketch_depth=1,
 )
 _PAPER_UPSCALER = UNetConfig(
     levels=_levels((128, 2, 0), (256, 4, 0), (512, 8, 0), (512, 8, 1)),

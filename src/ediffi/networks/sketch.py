@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,9 +21,11 @@ class Sketch(nn.Module):
     A base network has to draw the whole picture from words at high sigma, but few of the sigmas it
     is trained with are high, and the way from words to pixels through a U-Net is long. Here two
     layers make a draft from the prompt's pooled vector, a grid of queries that see their part of it
-    reads the prompt's tokens through a few transformer blocks, and the result is trained directly,
-    by regression. The U-Net gets it as features on its coarsest grid and as a picture on its
-    widest; both enter through layers that start at zero, so older weights stay what they were.
+    reads the prompt's tokens through a few transformer blocks, each place makes its part of the
+    draft again with what it has read (so that two things do not become one mixed thing), and the
+    result is trained directly, by regression. The U-Net gets it as features on its coarsest grid
+    and as a picture on its widest; both enter through layers that start at zero, so older weights
+    stay what they were.
     It depends on no noise: sampling computes it once per prompt.
 
     picture: (B, 3, grid * factor, grid * factor) in about [-1, 1].
@@ -50,6 +54,7 @@ class Sketch(nn.Module):
             nn.GELU(),
             zero_init(nn.Linear(DRAFT_WIDTH, cell * grid**2)),
         )
+        self.redraft = zero_init(nn.Linear(channels, DRAFT_WIDTH, bias=False))
         self.see = nn.Conv2d(cell, channels, 1)
         self.blocks = nn.ModuleList(
             TransformerBlock(
@@ -69,14 +74,20 @@ class Sketch(nn.Module):
     def forward(self, context: Context) -> tuple[Tensor, Tensor]:
         """Features (B, channels, grid, grid) and the picture."""
         embedding = F.silu(context.pooled)
-        draft = self.draft(context.pooled).unflatten(1, (-1, *self.queries.shape[2:]))
+        first, last = cast(nn.Linear, self.draft[0]), cast(nn.Linear, self.draft[2])
+        drafted = first(context.pooled)
+        draft = last(F.gelu(drafted)).unflatten(1, (-1, *self.queries.shape[2:]))
         h = self.queries + self.pooled(embedding)[:, :, None, None] + self.see(draft)
         h = h.contiguous(memory_format=torch.channels_last)
         context.sigma = context.pooled.new_full((len(h),), SIGMA)
         for block in self.blocks:
             h = block(h, embedding, context)
         h = self.norm(h.permute(0, 2, 3, 1))
-        picture = F.pixel_shuffle(draft + self.read(h).permute(0, 3, 1, 2), self.factor)
+        drafted = F.gelu(drafted[:, None] + self.redraft(h.flatten(1, 2)))  # (B, places, width)
+        each = last.weight.unflatten(0, (-1, drafted.shape[1]))  # (cell, places, width)
+        cells = torch.einsum("bpw,cpw->bpc", drafted, each) + last.bias.view(each.shape[:2]).T
+        cells = cells.unflatten(1, h.shape[1:3]) + self.read(h)
+        picture = F.pixel_shuffle(cells.permute(0, 3, 1, 2), self.factor)
         return h.permute(0, 3, 1, 2), picture
 
     def at_bottom(self, context: Context, size: torch.Size) -> Tensor:

@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from ediffi.networks.attention import TransformerBlock, zero_init
+from ediffi.networks.attention import CrossAttention, TransformerBlock, zero_init
 from ediffi.networks.blocks import NoiseEmbedding, ResBlock
 from ediffi.networks.context import Conditioner, Context
+from ediffi.networks.enlarger import Enlarger
 from ediffi.networks.sketch import Sketch
 from ediffi.types import StageInput
 
@@ -50,7 +51,9 @@ class UNetConfig(BaseModel):
     embedding_width: int
     head_width: int = 64
     grid: int | None = None  # side of the coarsest grid with a learned position, if any
-    sketch_depth: int = 0  # transformer blocks of the sketch, see `Sketch`; needs a grid
+    # blocks of what is drawn before there is noise to look at: of `Sketch` in a base, which needs a
+    # grid, of `Enlarger` in an upscaler, which needs patch = scale
+    sketch_depth: int = 0
 
     @property
     def stride(self) -> int:
@@ -95,8 +98,17 @@ class UNet(nn.Module):
         self.conditioner = Conditioner(
             config.roles, context_width=config.context_width, embedding_width=width
         )
-        self.sketch = None
-        if config.sketch_depth:
+        self.sketch = self.enlarger = None
+        if config.sketch_depth and config.scale > 1:
+            assert config.patch == config.scale
+            self.enlarger = Enlarger(
+                channels=levels[0].channels,
+                enter=levels[0].channels,
+                depth=config.sketch_depth,
+                scale=config.scale,
+                embedding_width=width,
+            )
+        elif config.sketch_depth:
             assert config.grid is not None
             self.sketch = Sketch(
                 levels[-1].channels,
@@ -152,6 +164,9 @@ class UNet(nn.Module):
         h = self.enter(self._fold(x, cond))
         if self.sketch is not None:
             h = h + self.sketch.at_entrance(context, h.shape[2:])
+        if self.enlarger is not None:
+            assert context.sketch is not None
+            h = h + self.enlarger.at_entrance(context.sketch[0])
         skips = []
         for i, stacks in enumerate(self.down):
             if i:
@@ -175,6 +190,12 @@ class UNet(nn.Module):
                 h = F.interpolate(self.grow[i](h), scale_factor=2, mode="nearest")
         return F.pixel_shuffle(self.leave(h), self.config.patch)
 
+    def sketched(self, cond: StageInput) -> Tensor | None:
+        """The picture as far as it can be told without noise, see `Sketch` and `Enlarger`; None
+        where the network has neither."""
+        drawn = self.context(cond).sketch
+        return None if drawn is None else drawn[1]
+
     def context(self, cond: StageInput) -> Context:
         """The prompt as this network reads it, sketch included: computed once per input."""
         key = (self, torch.is_autocast_enabled("cpu"), torch.is_grad_enabled())
@@ -182,14 +203,28 @@ class UNet(nn.Module):
             context: Context = self.conditioner(cond.prompt)
             if self.sketch is not None:
                 context.sketch = self.sketch(context)
+            if self.enlarger is not None:
+                assert cond.low_res is not None
+                embedding = F.silu(self._augmentation_embedding(cond))
+                context.sketch = self.enlarger(cond.low_res, embedding)
             cond.memo[key] = context
         return cond.memo[key]
+
+    @property
+    def first_attention(self) -> nn.Module | None:
+        """The cross-attention that is asked first, on the widest grid that has one."""
+        found = (module for module in self.down.modules() if isinstance(module, CrossAttention))
+        return next(found, None)
 
     def _embedding(self, c_noise: Tensor, context: Context, cond: StageInput) -> Tensor:
         embedding = self.noise(c_noise) + context.pooled
         if self.augmentation is not None:
-            assert cond.augmentation is not None
-            embedding = embedding + self.augmentation(cond.augmentation.clamp_min(1e-3).log() / 4)
+            embedding = embedding + self._augmentation_embedding(cond)
+        return embedding
+
+    def _augmentation_embedding(self, cond: StageInput) -> Tensor:
+        assert self.augmentation is not None and cond.augmentation is not None
+        embedding: Tensor = self.augmentation(cond.augmentation.clamp_min(1e-3).log() / 4)
         return embedding
 
     def _fold(self, x: Tensor, cond: StageInput) -> Tensor:
@@ -212,5 +247,7 @@ class UNet(nn.Module):
             radius += 4 * level.num_blocks * self.config.patch * 2**i
         if self.config.middle_depth:
             radius += 2 * self.config.stride
+        if self.enlarger is not None:
+            radius += self.enlarger.radius
         cells = -(-radius // self.config.stride) + 1
         return cells * self.config.stride

@@ -33,13 +33,15 @@ class Origin(BaseModel):
 class TrainConfig(BaseModel):
     """One run.
 
-    sigma_data: standard deviation of the pictures (of what is missing in the enlarged low
-    resolution, for an upscaler), measured by `measure_sigma_data`.
+    sigma_data: standard deviation of the pictures, measured by `measure_sigma_data`; for an
+    upscaler of what its enlarged low resolution lacks.
     num_scenes: scenes that the run goes round and round; each is composed and its caption encoded
     once. The learning rate rises over `warmup_images`, stays, and falls to zero over the last
     `cooldown` share of `num_images`. ema_images: half-life of the weight average, in images.
     sketch_images: for so many images at the start only the network's sketch learns, which is quick.
     dropout: how often each role is replaced by its null token, independently.
+    shown_masks: how often a base is shown where phrases are, as if painted, see `train.masks`;
+    attention_loss: weight of the pull of one attention map to where they are, see `train.state`.
     other_reference: how often the picture that fills `clip_image` beside text is another one of
     the same style, see `References`.
     origin: of the weights the run starts from, None for fresh ones. data: see `fingerprint`.
@@ -64,6 +66,8 @@ class TrainConfig(BaseModel):
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     dropout: dict[str, float] = {"t5": 0.1}
+    shown_masks: float = Field(0.0, ge=0, le=1)
+    attention_loss: float = Field(0.0, ge=0)
     other_reference: float = Field(0.0, ge=0, le=1)
     max_augmentation: float = 0.3
     seed: int = 0
@@ -72,6 +76,11 @@ class TrainConfig(BaseModel):
     log_images: int = 2_000
     sample_images: int = 20_000
     checkpoint_images: int = 20_000
+
+    @property
+    def needs_masks(self) -> bool:
+        """Whether examples have masks of what their captions name."""
+        return self.shown_masks > 0 or self.attention_loss > 0
 
     def learning_rate_at(self, images: int) -> float:
         """The learning rate after `images` images: warm-up, constant, linear cool-down."""
@@ -104,13 +113,27 @@ def preset_config(preset: str, stage: str, *, t5_width: int = 384) -> TrainConfi
         preset=preset,
         network=network.model_copy(update={"roles": network.roles | {"t5": t5_width}}),
         # upscalers need no words, so they learn from every concept
-        scenes=SceneConfig(concepts=tuple(vocabulary()), mix=(0.6, 0.4, 0.0), jitter=0.0)
+        scenes=SceneConfig(
+            concepts=tuple(vocabulary()),
+            styles=BASE_STYLES,
+            mix=(0.5, 0.4, 0.1),
+            jitter=0.25,
+            named_styles=0.8,
+        )
         if stage == "base"
         else SceneConfig(styles=UPSCALER_STYLES),
         **{**recipe, **RECIPES[preset].get(stage, {})},
     )
 
 
+# two sets of drawings, one also as glossy renders and as line icons; the flat ones are usual
+BASE_STYLES = (
+    "fluent-emoji-flat",
+    "fluent-emoji-flat",
+    "fluent-emoji-3d",
+    "fluent-emoji-high-contrast",
+    "twemoji",
+)
 # flat and shaded drawings, all of them vectors
 UPSCALER_STYLES = ("noto", "twemoji", "fluent-emoji-flat")
 
@@ -126,14 +149,17 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "warmup_images": 2_000,
             "batch_size": 16,
             "learning_rate": 6e-4,
+            "shown_masks": 0.5,
+            "attention_loss": 0.02,
             "other_reference": 0.9,
         },
         "upscaler": {
-            "noise": NoiseDistribution(mean=-1.6, std=1.2),
-            "sigma_data": 0.155,
+            "noise": NoiseDistribution(mean=-2.8, std=1.2),
+            "sigma_data": 0.04,
             "num_scenes": 8_192,
-            "num_images": 54_000,
-            "cooldown": 0.6,
+            "num_images": 20_000,
+            "sketch_images": 8_000,
+            "cooldown": 0.4,
             "warmup_images": 1_000,
             "batch_size": 4,
             "learning_rate": 7e-4,
@@ -158,6 +184,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "sigma_data": 0.12,
             "num_scenes": 32,
             "num_images": 64,
+            "sketch_images": 16,
             "batch_size": 4,
             "learning_rate": 1e-3,
             "warmup_images": 16,

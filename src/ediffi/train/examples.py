@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,12 @@ from ediffi.conditioning import EncoderSpec
 from ediffi.conditioning.prompt import Encoder
 from ediffi.data.collection import Collection
 from ediffi.data.degradations import degrade
-from ediffi.diffusion import enlarge, gaussian, stable_hash, stratified_uniforms
+from ediffi.diffusion import gaussian, stable_hash, stratified_uniforms
 from ediffi.networks import RESOLUTIONS
 from ediffi.train.config import TrainConfig
+from ediffi.train.masks import Masks
 from ediffi.train.references import References
-from ediffi.types import ROLES, Prompt, StageInput, Tokens
+from ediffi.types import ROLES, Prompt, Regions, StageInput, Tokens
 
 CROP = 256  # side that upscalers train on
 KEPT_BYTES = 2_000_000_000  # of pictures that are drawn or read once
@@ -29,13 +30,14 @@ KEPT_BYTES = 2_000_000_000  # of pictures that are drawn or read once
 @dataclass(frozen=True)
 class Batch:
     """clean: (B, 3, H, W) in [-1, 1]; sigma: (B,); noise: unit, like clean; uniforms: (B,), where
-    sigma lies in its distribution."""
+    sigma lies in its distribution; exact: where the captions' phrases are, None if not asked."""
 
     clean: Tensor
     noise: Tensor
     sigma: Tensor
     uniforms: Tensor
     cond: StageInput
+    exact: Regions | None = None
 
 
 class Examples:
@@ -49,6 +51,8 @@ class Examples:
         self, config: TrainConfig, collection: Collection, encoders: Mapping[str, Encoder]
     ) -> None:
         self.config, self.collection, self.encoders = config, collection, encoders
+        self.texts: dict[str, Any] = {r: e for r, e in encoders.items() if r != "clip_image"}
+        self.masks = Masks(collection, self.texts) if config.needs_masks else None
         self.references = References(config, collection, encoders.get("clip_image"))
         self._kept: dict[int, tuple[Tensor, Sequence[str]]] = {}
         self._bytes = 0
@@ -74,7 +78,8 @@ class Examples:
         indices = range(start, start + config.batch_size)
         rounds, numbers = zip(*(divmod(i, config.num_scenes) for i in indices), strict=True)
         pictures, said = zip(*(self.picture(n) for n in numbers), strict=True)
-        captions = [c[r % len(c)] for c, r in zip(said, rounds, strict=True)]  # they take turns
+        turns = [r % len(c) for c, r in zip(said, rounds, strict=True)]
+        captions = [c[turn] for c, turn in zip(said, turns, strict=True)]
         clean = torch.stack(pictures).float() / 127.5 - 1
         seeds = [stable_hash(config.seed, i) for i in indices]
         uniforms = stratified_uniforms(torch.tensor(indices), config.seed)
@@ -84,18 +89,25 @@ class Examples:
             augmentation = self._draws(seeds, "augmentation") * config.max_augmentation
             noise = gaussian(seeds, tuple(low_res.shape[1:]), "low_res")
             low_res = low_res + augmentation[:, None, None, None] * noise
+        prompt, exact = self._prompt(numbers, captions, seeds), None
+        if self.masks is not None:
+            pictured = list(zip(numbers, turns, strict=True))
+            exact, painted = self.masks.regions(
+                pictured, captions, prompt, seeds, config.shown_masks
+            )
+            prompt = replace(prompt, regions=painted if config.shown_masks else None)
         return Batch(
             clean=clean,
             noise=gaussian(seeds, tuple(clean.shape[1:]), "noise"),
             sigma=config.noise.sample(uniforms).float(),
             uniforms=uniforms,
-            cond=StageInput(self._prompt(numbers, captions, seeds), low_res, augmentation),
+            cond=StageInput(prompt, low_res, augmentation),
+            exact=exact,
         )
 
     def encode(self, numbers: Sequence[int], captions: Sequence[str]) -> dict[str, Tokens]:
         """What the encoders say about captions and about reference pictures of the collection."""
-        texts: dict[str, Any] = {r: e for r, e in self.encoders.items() if r != "clip_image"}
-        tokens: dict[str, Tokens] = {role: e.encode(captions) for role, e in texts.items()}
+        tokens: dict[str, Tokens] = {role: e.encode(captions) for role, e in self.texts.items()}
         if "clip_image" in self.encoders:
             tokens["clip_image"] = self.references.encode(numbers)
         return tokens
@@ -121,15 +133,10 @@ def fingerprint(collection: Collection, encoders: Mapping[str, EncoderSpec]) -> 
 
 
 def measure_sigma_data(examples: Examples, num_images: int = 512) -> float:
-    """Root mean square of what the denoiser predicts: pictures, or residuals for an upscaler."""
+    """Standard deviation of a base's pictures."""
     total, count = 0.0, 0
     while count < num_images:
         batch = examples.batch(count)
-        target = batch.clean
-        if batch.cond.low_res is not None:
-            target = target - enlarge(batch.cond.low_res, (target.shape[2], target.shape[3]))
-            total += float(target.square().mean()) * len(target)
-        else:
-            total += float((target - target.mean()).square().mean()) * len(target)
-        count += len(target)
+        total += float((batch.clean - batch.clean.mean()).square().mean()) * len(batch.clean)
+        count += len(batch.clean)
     return (total / count) ** 0.5

@@ -55,6 +55,7 @@ class Meter:
         self.losses = torch.zeros(NUM_BANDS, dtype=torch.float64)
         self.counts = torch.zeros(NUM_BANDS, dtype=torch.float64)
         self.sketch: list[float] = []
+        self.attention: list[float] = []
 
     def add(self, uniforms: Tensor, losses: Losses, seconds: float) -> None:
         """Count a step: where the sigmas lay, (B,) in (0, 1), and the losses."""
@@ -64,18 +65,21 @@ class Meter:
             self.counts.index_add_(0, band, torch.ones_like(uniforms, dtype=torch.float64))
         if losses.sketch is not None:
             self.sketch += losses.sketch.tolist()
+        if losses.attention is not None:
+            self.attention += losses.attention.tolist()
         self.images += len(uniforms)
         self.seconds += seconds
 
     def read(self) -> dict[str, Any]:
         """Averages since the last reading, for the log; bands from low sigma to high, None where
-        no sigma fell, and no loss and share while only the sketch learns."""
+        no sigma fell; no loss and share while only the sketch learns."""
         per_second = self.images / max(self.seconds, 1e-9)
         bands = zip(self.losses.tolist(), self.counts.tolist(), strict=True)
         row: dict[str, Any] = {
             "loss": _mean(float(self.losses.sum()), float(self.counts.sum())),
             "loss_by_band": [_mean(loss, count) for loss, count in bands],
             "sketch_loss": _mean(sum(self.sketch), len(self.sketch)),
+            "attention_loss": _mean(sum(self.attention), len(self.attention)),
             "images_per_second": round(per_second, 2),
             "share_of_machine": round(3 * self.flops_per_image * per_second / self.rate, 3)
             if self.counts.any()

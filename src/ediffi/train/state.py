@@ -9,17 +9,23 @@ from torch import Tensor
 
 from ediffi.diffusion import EDM, edm_loss, noised
 from ediffi.errors import UserError
-from ediffi.networks import UNet, build_denoiser, sketch_loss
+from ediffi.networks import UNet, build_denoiser, enlarger_loss, sketch_loss
 from ediffi.train.config import TrainConfig
 from ediffi.train.examples import Batch
+
+# where the loss on attention asks: below, a place says itself what is there; above, nothing does
+ATTENTION_SIGMAS = (0.3, 20.0)
 
 
 class Losses(NamedTuple):
     """Of each picture, (B,): the denoiser's, weighted so that 1.0 is a useless network, and the
-    sketch's, 1.0 for an empty one; None where nothing was drawn."""
+    sketch's, see `sketch_loss` and `enlarger_loss`; and how far attention strays from the words for
+    what is in each place, of the pictures that it was asked of. None where nothing was drawn or
+    asked."""
 
     denoise: Tensor | None
     sketch: Tensor | None
+    attention: Tensor | None = None
 
 
 class TrainState:
@@ -54,7 +60,9 @@ class TrainState:
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate_at(self.images)
         losses = self._losses(batch)
-        torch.stack([loss.mean() for loss in losses if loss is not None]).sum().backward()
+        weighted = zip((1.0, 1.0, config.attention_loss), losses, strict=True)
+        means = [weight * loss.mean() for weight, loss in weighted if loss is not None]
+        torch.stack(means).sum().backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), config.clip_norm)
         if not torch.isfinite(norm):
             self.optimizer.zero_grad()
@@ -67,16 +75,25 @@ class TrainState:
 
     def _losses(self, batch: Batch) -> Losses:
         config, network = self.config, cast(UNet, self.denoiser.network)
-        denoise = sketch = None
+        denoise = sketch = attention = None
         with torch.autocast("cpu", torch.bfloat16):
-            drawn = network.context(batch.cond).sketch
+            context = network.context(batch.cond)
+            drawn = context.sketch
             if self.images >= config.sketch_images or drawn is None:
                 x = noised(batch.clean, batch.noise, batch.sigma)
+                if config.attention_loss:
+                    context.watched = network.first_attention
                 denoised = self.denoiser(x, batch.sigma, batch.cond)
                 denoise = edm_loss(denoised, batch.clean, batch.sigma, config.sigma_data)
         if drawn is not None:
-            sketch = sketch_loss(drawn[1], batch.clean, config.sigma_data)
-        return Losses(denoise, sketch)
+            loss = sketch_loss if network.enlarger is None else enlarger_loss
+            sketch = loss(drawn[1], batch.clean, config.sigma_data)
+        if context.attention is not None and batch.exact is not None:
+            astray, named = context.astray(batch.exact)
+            low, high = ATTENTION_SIGMAS
+            asked = named & (batch.sigma > low) & (batch.sigma < high)
+            attention = astray[asked] if asked.any() else None
+        return Losses(denoise, sketch, attention)
 
     @torch.no_grad()
     def _update_average(self, images: int) -> None:

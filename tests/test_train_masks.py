@@ -1,0 +1,201 @@
+"""Training with masks: they are where the pictures are, they reach the weights, and off is off."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_train import SCENES, config
+from tiny_grid import tiny_grid
+
+from ediffi.conditioning import CachedText, EncoderSpec, TextEncoder
+from ediffi.data.collection import Scenes
+from ediffi.data.composer import Composer, SceneConfig
+from ediffi.data.palette import BACKGROUNDS
+from ediffi.networks import UNet
+from ediffi.train.examples import Batch, Examples
+from ediffi.train.loop import train
+from ediffi.train.masks import KINDS, NUM, SIDE, rough
+from ediffi.train.state import TrainState
+
+Encoders = dict[str, CachedText]
+ON: dict[str, Any] = {"shown_masks": 0.5, "attention_loss": 0.02, "sketch_images": 0}
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
+    return Scenes(Composer(tiny_grid(tmp_path_factory.mktemp("grid")), SCENES))
+
+
+@pytest.fixture(scope="module")
+def text(bert_folder: Path) -> Encoders:
+    spec = EncoderSpec(kind="text", source=str(bert_folder))
+    return {"t5": CachedText(TextEncoder.load(spec))}
+
+
+def test_phrases_are_where_the_picture_has_them(scenes: Scenes) -> None:
+    for number in range(40):
+        scene = scenes.composer.scene(number)
+        phrases = scenes.phrases(number, 0, 64)
+        assert [p.thing for p in phrases] == sorted((p.thing for p in phrases), reverse=True)
+        assert sum(p.thing for p in phrases) == len(scene.items)
+        for phrase in phrases:
+            words = scene.caption[slice(*phrase.span)]
+            if phrase.thing:
+                assert any(item.label.split()[-1] in words for item in scene.items)
+            elif scene.background.kind == "plain":
+                there = scenes.pixels(number, 64)[phrase.mask == 1]
+                assert len(there) and (there == BACKGROUNDS[scene.background.colours[0]]).all()
+
+
+def test_full_scenes_have_phrases_for_every_caption(scenes: Scenes) -> None:
+    full = Scenes(Composer(scenes.composer.grid, SceneConfig.full(styles=SCENES.styles)))
+    kinds = set()
+    for number in range(40):
+        for caption, said in enumerate(full.captions(number)):
+            for phrase in full.phrases(number, caption, 16):
+                assert said[slice(*phrase.span)].strip() and phrase.mask.max() <= 1
+                kinds.add(phrase.thing)
+    assert kinds == {True, False}
+
+
+def test_shown_masks_belong_to_the_words_and_to_the_image_alone(
+    scenes: Scenes, text: Encoders
+) -> None:
+    one = Examples(config(**ON, batch_size=32), scenes, text).batch(0)
+    regions, exact = one.cond.prompt.regions, one.exact
+    assert regions is not None and exact is not None
+    assert regions.masks.shape == exact.masks.shape == (32, NUM, SIDE, SIDE)
+    painted = (regions.weight > 0).any(1)
+    assert 8 < int(painted.sum()) < 24
+    assert ((regions.weight == 0) | ((regions.weight >= 0.1) & (regions.weight <= 1))).all()
+    assert not regions.masks[regions.weight == 0].any()
+    kept = one.cond.prompt.keep["t5"]
+    named = exact.columns["t5"].any(-1)
+    assert torch.equal(named[kept], exact.weight[kept] > 0) and not named[~kept].any()
+    # the same pictures in other company
+    other = Examples(config(**ON, batch_size=4), scenes, text).batch(8)
+    theirs = other.cond.prompt.regions
+    assert theirs is not None
+    assert torch.equal(theirs.masks, regions.masks[8:12])
+    assert torch.equal(theirs.weight, regions.weight[8:12])
+    length = min(theirs.columns["t5"].shape[2], regions.columns["t5"].shape[2])
+    assert torch.equal(theirs.columns["t5"][..., :length], regions.columns["t5"][8:12, :, :length])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rough_masks_stay_near_the_thing(kind: str) -> None:
+    exact = np.zeros((SIDE, SIDE), np.uint8)
+    exact[8:20, 10:22] = 255
+    exact[8:12, 10:14] = 0
+    drawn = [rough(exact, kind, random.Random(seed)) for seed in range(20)]
+    for mask in drawn:
+        assert mask.shape == exact.shape and mask.dtype == np.uint8
+        assert (mask[exact > 0] > 0).mean() > 0.2  # most of a scribble is paper
+        assert not mask[:4].any() and not mask[25:].any()
+    different = len({mask.tobytes() for mask in drawn})
+    assert different == 1 if kind == "exact" else different > 10
+
+
+def test_without_masks_nothing_changes(scenes: Scenes, text: Encoders) -> None:
+    """Examples without masks; and weights that are the same whether masks of weight 0 are there."""
+    plain = Examples(config(sketch_images=0), scenes, text)
+    assert plain.masks is None and plain.batch(0).cond.prompt.regions is None
+    seldom = Examples(config(**ON | {"shown_masks": 1e-12, "attention_loss": 0.0}), scenes, text)
+    assert seldom.batch(0).cond.prompt.regions is not None
+    weights = []
+    for examples in (plain, seldom):
+        state = TrainState(config(sketch_images=0))
+        for start in (0, 4, 8):
+            state.step(examples.batch(start))
+        weights.append(state.parameters)
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def awake(state: TrainState) -> TrainState:
+    """A fresh network's attention writes nothing: let it."""
+    chance = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in state.parameters.values():
+            if not parameter.any():
+                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=chance))
+    return state
+
+
+def drawings(state: TrainState, batch: Batch) -> torch.Tensor:
+    with torch.no_grad():
+        return state.denoiser(batch.clean + batch.noise, batch.sigma, batch.cond)
+
+
+def test_masks_are_seen_by_their_own_pictures_alone(scenes: Scenes, text: Encoders) -> None:
+    settings = config(**ON | {"batch_size": 8, "dropout": {"t5": 0.0}})
+    examples, state = Examples(settings, scenes, text), awake(TrainState(settings))
+    blind = Examples(settings.model_copy(update={"shown_masks": 0.0}), scenes, text)
+    batch, without = examples.batch(0), blind.batch(0)
+    assert batch.cond.prompt.regions is not None and without.cond.prompt.regions is None
+    painted = (batch.cond.prompt.regions.weight > 0).any(1)
+    changed = (drawings(state, batch) - drawings(state, without)).abs().flatten(1).amax(1) > 1e-6
+    assert torch.equal(changed, painted) and 0 < int(painted.sum()) < 8
+
+
+def test_attention_is_pulled_to_the_masks(scenes: Scenes, text: Encoders) -> None:
+    settings = config(**ON | {"batch_size": 8, "dropout": {"t5": 0.0}})
+    examples, state = Examples(settings, scenes, text), TrainState(settings)
+    network = state.denoiser.network
+    assert isinstance(network, UNet) and network.first_attention is not None
+    batch = examples.batch(0)
+    losses = state._losses(batch)
+    inside = (batch.sigma > 0.3) & (batch.sigma < 20)
+    assert losses.attention is not None and len(losses.attention) == int(inside.sum()) > 0
+    losses.attention.mean().backward()
+    touched = {n for n, p in state.parameters.items() if p.grad is not None and p.grad.any()}
+    assert any(name.endswith("cross_attention.query.weight") for name in touched)
+    assert not any(name.startswith("up.") for name in touched)
+    state.optimizer.zero_grad()
+    # with nothing else to learn it falls
+    means = []
+    for _ in range(30):
+        attention = state._losses(batch := examples.batch(0)).attention
+        assert attention is not None
+        attention.mean().backward()
+        state.optimizer.step()
+        state.optimizer.zero_grad()
+        means.append(float(attention.mean().detach()))
+    assert means[-1] < 0.8 * means[0]
+
+
+def test_the_loss_on_attention_in_closed_form(scenes: Scenes, text: Encoders) -> None:
+    batch = Examples(config(**ON, batch_size=2, dropout={"t5": 0.0}), scenes, text).batch(0)
+    state = TrainState(config())
+    network = state.denoiser.network
+    assert isinstance(network, UNet) and batch.exact is not None
+    context = network.context(batch.cond)
+    length = context.states.shape[1]
+    context.attention = torch.full((2, 64, length), 1 / length), (8, 8)
+    astray, named = context.astray(batch.exact)
+    assert named.all()
+    shares = batch.exact.columns["t5"].sum(-1) / length
+    there = batch.exact.weight > 0
+    expected = [-(s[t] + 1e-3).log().mean() for s, t in zip(shares, there, strict=True)]
+    torch.testing.assert_close(astray, torch.stack(expected))
+
+
+def test_stopped_with_masks_the_weights_are_the_same(
+    scenes: Scenes, text: Encoders, tmp_path: Path
+) -> None:
+    settings = config(**ON | {"sketch_images": 8, "num_images": 32})
+    *_, whole = train(settings, tmp_path / "whole", scenes, text)
+    for tick in train(settings, tmp_path / "resumed", scenes, text):
+        if tick.state.images == 24:
+            break  # back to 16
+    other = Scenes(Composer(scenes.composer.grid, SCENES))
+    rows = []
+    for tick in train(settings, tmp_path / "resumed", other, text):
+        rows += [tick.row] if tick.row else []
+        again = tick.state
+    assert rows[-1]["attention_loss"] > 0 and again.images == 32
+    assert all(torch.equal(p, again.parameters[n]) for n, p in whole.state.parameters.items())
