@@ -147,3 +147,23 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, bert_folder: Path) ->
     folder = tmp_path_factory.mktemp("model")
     save_model(folder, config, weights)
     return folder
+
+
+@pytest.fixture(scope="session")
+def whole_folder(
+    model_folder: Path, even_clip_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The tiny cascade with a CLIP in its folder."""
+    from ediffi.cascade import ModelFolder, save_model
+    from ediffi.conditioning.spec import EncoderSpec, weights_hash
+
+    folder, old = tmp_path_factory.mktemp("whole"), ModelFolder(model_folder)
+    found = {"source": "clip", "sha256": weights_hash(even_clip_folder)}
+    encoders = old.config.encoders | {
+        "clip_text": EncoderSpec(kind="clip_text", **found),
+        "clip_image": EncoderSpec(kind="clip_image", **found),
+    }
+    config = old.config.model_copy(update={"encoders": encoders, "name": "whole"})
+    weights = {stage.name: old.weights(stage.name) for stage in config.stages}
+    save_model(folder, config, weights, encoders={"clip": even_clip_folder})
+    return folder

@@ -14,10 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ediffi.cascade import Cascade, ModelFolder, save_model
+from ediffi.cascade import Cascade
 from ediffi.cli.main import main
 from ediffi.conditioning import EncoderSpec, Style, load_encoder
-from ediffi.conditioning.spec import weights_hash
 from ediffi.conditioning.style import encode_styles
 from ediffi.diffusion import Guided, Referenced
 from ediffi.errors import UserError
@@ -27,23 +26,6 @@ from ediffi.types import Prompt, StageInput, Tokens
 RED, BLUE = (Image.new("RGB", (28, 28), colour) for colour in ("red", "blue"))
 RED.paste("white", (4, 4, 14, 20))
 BLUE.paste("black", (10, 2, 12, 26))
-
-
-@pytest.fixture(scope="session")
-def whole_folder(
-    model_folder: Path, even_clip_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """The tiny cascade with a CLIP in its folder."""
-    folder, old = tmp_path_factory.mktemp("whole"), ModelFolder(model_folder)
-    found = {"source": "clip", "sha256": weights_hash(even_clip_folder)}
-    encoders = old.config.encoders | {
-        "clip_text": EncoderSpec(kind="clip_text", **found),
-        "clip_image": EncoderSpec(kind="clip_image", **found),
-    }
-    config = old.config.model_copy(update={"encoders": encoders, "name": "whole"})
-    weights = {stage.name: old.weights(stage.name) for stage in config.stages}
-    save_model(folder, config, weights, encoders={"clip": even_clip_folder})
-    return folder
 
 
 @pytest.fixture(scope="module")

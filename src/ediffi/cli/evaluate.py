@@ -16,7 +16,7 @@ from ediffi.errors import UserError
 if TYPE_CHECKING:
     from ediffi.evaluate.evaluation import Context, Settings
 
-PROTOCOLS = ("standard", "first-weights", "layout")
+PROTOCOLS = ("standard", "first-weights", "layout", "style")
 
 
 def evaluate(
@@ -71,6 +71,10 @@ def evaluate(
         Path | None,
         typer.Option(help="Of the other protocols: what to draw, a JSON object a line."),
     ] = None,
+    references: Annotated[
+        Path | None,
+        typer.Option(help="Of the protocol style: a folder of pictures of other styles."),
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="Where the grid was built.")] = None,
 ) -> None:
     """Draw pictures, score them, and write a record with the whole protocol.
@@ -91,11 +95,15 @@ def evaluate(
     ediffi evaluate --protocol first-weights -o docs/results
 
     ediffi evaluate --protocol layout -o docs/results
+
+    ediffi evaluate --protocol style -o docs/results
     """
     if protocol not in PROTOCOLS:
         raise UserError(f"no protocol {protocol!r}: known are {', '.join(PROTOCOLS)}")
+    if references is not None and protocol != "style":
+        raise UserError("--references belong to --protocol style")
     if protocol != "standard":
-        return _fixed(protocol, model or "pictogram", output, prompts, processes, cache)
+        return _fixed(protocol, model or "pictogram", output, prompts, references, processes, cache)
     asked = {
         "split": split,
         "metrics": _names(metrics),
@@ -214,16 +222,18 @@ def _fixed(
     model: str,
     output: Path,
     prompts: Path | None,
+    references: Path | None,
     processes: int,
     cache: Path | None,
 ) -> None:
-    """The protocols that draw a fixed list: prompts, or painted layouts."""
+    """The protocols that draw a fixed list: prompts, painted layouts, or references."""
     from ediffi.cascade import Cascade
     from ediffi.data.grid import Grid
-    from ediffi.evaluate import first_weights, layout
+    from ediffi.evaluate import first_weights, layout, style_transfer
     from ediffi.evaluate.layouts import LAYOUTS
     from ediffi.evaluate.plots import layout_table
     from ediffi.evaluate.prompts import FIRST_WEIGHTS
+    from ediffi.evaluate.style_prompts import STYLE_PROMPTS
 
     cascade, grid = Cascade.from_pretrained(model), Grid.load(cache)
     with progress_bars() as report:
@@ -235,6 +245,16 @@ def _fixed(
                 open_cascade=partial(Cascade.from_pretrained, model),
                 processes=processes,
                 grid=grid,
+                report=report,
+            )
+        elif protocol == "style":
+            results = style_transfer.run(
+                cascade,
+                prompts or STYLE_PROMPTS,
+                output,
+                grid=grid,
+                references=references,
+                cache_dir=cache,
                 report=report,
             )
         else:

@@ -1,0 +1,125 @@
+"""What the protocol `style` draws: fixed prompts in the style of fixed references, written down and
+committed before the weights that they judge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from random import Random
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ediffi.data.captions import article
+from ediffi.data.grid import MONOCHROME, NO_COLOUR_GROUPS, Cell, Grid
+from ediffi.data.heldout import is_concept_held_out
+from ediffi.data.scene import vocabulary
+from ediffi.errors import UserError
+from ediffi.evaluate.prompts import visible_backgrounds
+from ediffi.evaluate.real import RealPicture, real_picture
+
+STYLE_PROMPTS = resources.files("ediffi.evaluate").joinpath("style_prompts.jsonl")
+"""What `style_prompts` gave before there were weights that read references."""
+
+NUM = 12
+REFERENCE_SIDE = 256
+
+
+class StylePrompt(BaseModel):
+    """A prompt that names no style, and the picture whose style it is to be drawn in.
+
+    hexcode: what the prompt asks for; reference: what the reference shows, another concept, in
+    `style`; held_out: that cell was never trained on; background: of the prompt.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str
+    seed: int
+    hexcode: str
+    background: str
+    style: str
+    reference: str
+    held_out: bool
+
+    def picture(self, grid: Grid) -> RealPicture:
+        """The reference, at a place and on a background of its own."""
+        cell = grid.cells[self.reference, self.style]
+        return real_picture(cell, size=REFERENCE_SIDE, seed=f"reference {self.seed}")
+
+    def real(self, grid: Grid, size: int) -> RealPicture:
+        """The real drawing of the concept in the style, on the background asked for."""
+        cell = grid.cells[self.hexcode, self.style]
+        picture = real_picture(cell, size=size, seed=f"real {self.seed}")
+        return RealPicture(cell, self.background, picture.place, size)
+
+
+def style_prompts(
+    grid: Grid, num: int = NUM, styles: Sequence[str] | None = None
+) -> list[StylePrompt]:
+    """`num` concepts that all styles (None: all of the grid's) draw, in each of them, prompt by
+    prompt. References are drawings that were never trained on, where a style has any."""
+    rng = Random("style")
+    styles = styles or grid.styles
+    labels = {
+        hexcode: label
+        for hexcode, label in vocabulary().items()
+        if all((hexcode, style) in grid.cells for style in styles)
+        and not is_concept_held_out(hexcode)
+    }
+    rows: list[StylePrompt] = []
+    for hexcode in rng.sample(sorted(labels), min(num, len(labels))):
+        background = rng.choice(_common_backgrounds(grid, hexcode, styles))
+        text = f"{article(labels[hexcode])} on {article(f'{background} background')}"
+        for style in styles:
+            cell = rng.choice(_references(grid, hexcode, style))
+            rows.append(
+                StylePrompt(
+                    prompt=text,
+                    seed=len(rows),
+                    hexcode=hexcode,
+                    background=background,
+                    style=style,
+                    reference=cell.hexcode,
+                    held_out=cell.held_out,
+                )
+            )
+    return rows
+
+
+def _common_backgrounds(grid: Grid, hexcode: str, styles: Sequence[str]) -> list[str]:
+    """The backgrounds that the drawings of all colour styles stand out on; any if there is none."""
+    seen = [visible_backgrounds(grid.cells[hexcode, s]) for s in styles if s not in MONOCHROME]
+    common = [name for name in seen[0] if all(name in others for others in seen)]
+    return common or seen[0]
+
+
+def _references(grid: Grid, hexcode: str, style: str) -> list[Cell]:
+    """Drawings of other things that were never trained on; all of them if there are none."""
+    cells = [
+        cell
+        for cell in grid.cells.values()
+        if cell.style == style
+        and cell.hexcode != hexcode
+        and cell.base is None
+        and cell.concept.group not in NO_COLOUR_GROUPS
+    ]
+    return [cell for cell in cells if cell.held_out] or cells
+
+
+def write_style_prompts(path: Path, rows: Sequence[StylePrompt]) -> None:
+    """One JSON object a line."""
+    path.write_text("".join(row.model_dump_json() + "\n" for row in rows))
+
+
+def read_style_prompts(path: Path | Traversable) -> list[StylePrompt]:
+    """The inverse of `write_style_prompts`."""
+    try:
+        lines = path.read_text().splitlines()
+        return [StylePrompt.model_validate(json.loads(line)) for line in lines if line]
+    except OSError as error:
+        raise UserError(f"cannot read the prompts {path}: {error}") from error
+    except (ValueError, ValidationError) as error:
+        raise UserError(f"{path} is no list of prompts with references: {error}") from error

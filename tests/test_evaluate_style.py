@@ -1,0 +1,128 @@
+"""The protocol `style`: its prompts, its judges on real pictures, and a run on a tiny model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_grid import STYLES, tiny_grid
+
+from ediffi.cascade import Cascade
+from ediffi.data.grid import Grid
+from ediffi.data.render import Renderer
+from ediffi.errors import UserError
+from ediffi.evaluate.heads import LinearHead
+from ediffi.evaluate.real import draw
+from ediffi.evaluate.style_judge import Eyes, Seen, StyleJudges
+from ediffi.evaluate.style_prompts import (
+    STYLE_PROMPTS,
+    StylePrompt,
+    read_style_prompts,
+    style_prompts,
+    write_style_prompts,
+)
+from ediffi.evaluate.style_transfer import looks, run
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
+    return tiny_grid(tmp_path_factory.mktemp("grid"))
+
+
+@pytest.fixture(scope="module")
+def rows(grid: Grid) -> list[StylePrompt]:
+    return style_prompts(grid, num=2)
+
+
+def test_prompts_and_references(grid: Grid, rows: list[StylePrompt], tmp_path: Path) -> None:
+    assert [row.style for row in rows] == list(STYLES) * 2
+    assert len({row.prompt for row in rows}) == 2 and len({row.seed for row in rows}) == len(rows)
+    for row in rows:
+        assert row.reference != row.hexcode and row.picture(grid).cell.style == row.style
+        assert row.held_out == grid.cells[row.reference, row.style].held_out
+        assert not any(style in row.prompt for style in STYLES)
+    path = tmp_path / "rows.jsonl"
+    write_style_prompts(path, rows)
+    assert read_style_prompts(path) == rows == style_prompts(grid, num=2)
+    path.write_text('{"prompt": "a fox"}\n')
+    with pytest.raises(UserError, match=r"rows\.jsonl is no list of prompts with references"):
+        read_style_prompts(path)
+
+
+def test_the_committed_list_never_shows_what_was_trained_on() -> None:
+    rows = read_style_prompts(STYLE_PROMPTS)
+    assert len(rows) == 132 and len({row.style for row in rows}) == 11
+    assert all(row.held_out for row in rows)
+    assert all(row.reference != row.hexcode for row in rows)
+
+
+def test_eyes_tell_outlines_from_shading_whatever_is_shown(grid: Grid) -> None:
+    """A head on a few drawings of two styles knows the styles of other drawings."""
+    see, renderer = Eyes(), Renderer(grid)
+    cells = [c for c in grid.cells.values() if c.style in ("emojione", "emojione-monotone")]
+    from ediffi.evaluate.real import real_picture
+
+    pictures = draw(renderer, [real_picture(c, size=64, seed="x") for c in cells])
+    look = see(pictures).look
+    assert look.shape[0] == len(cells) and torch.allclose(look[:1], see(pictures[:1]).look, 1e-3)
+    look = (look - look.mean(0)) / (look.std(0) + 1e-5)
+    hexcodes = sorted({cell.hexcode for cell in cells})
+    fit = [n for n, cell in enumerate(cells) if cell.hexcode in hexcodes[::2]]
+    rest = [n for n in range(len(cells)) if n not in fit]
+    head = LinearHead.fit(look[fit], [cells[n].style for n in fit])
+    hits = head.hits(look[rest], [cells[n].style for n in rest])
+    assert np.mean(hits) > 0.8
+
+
+def test_looks_in_closed_form(rows: list[StylePrompt]) -> None:
+    names = list(STYLES)
+    judges = StyleJudges(
+        see=None,  # type: ignore[arg-type]
+        style=LinearHead(torch.eye(4), torch.zeros(4), names),
+        concept=LinearHead(torch.eye(2), torch.zeros(2), sorted({r.hexcode for r in rows})),
+        accuracy={},
+        facts={},
+    )
+    each = torch.eye(4).repeat(2, 1)
+    real = Seen(each, each)
+    same = Seen(torch.eye(4)[:1].repeat(8, 1), torch.ones(8, 4))
+    found = looks(judges, same, real, rows)
+    assert found["real"]["styles_within_prompt"] == pytest.approx(4)
+    assert found["real"]["distance_within_prompt"] == pytest.approx(1)
+    assert found["drawn"]["styles"] == pytest.approx(1)
+    assert found["drawn"]["distance_within_prompt"] == pytest.approx(0, abs=1e-6)
+    content = Seen(each, torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    first, second = judges.concept.labels
+    assert judges.rather(content, [first, first], [second, second]) == [True, False]
+
+
+def test_run(
+    grid: Grid, rows: list[StylePrompt], whole_folder: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    path, mine = tmp_path / "rows.jsonl", tmp_path / "mine"
+    write_style_prompts(path, rows)
+    mine.mkdir()
+    Image.new("RGB", (40, 40), "red").save(mine / "poster.png")
+    options = {"grid": grid, "references": mine, "cache_dir": tmp_path / "cache"}
+    results = run(Cascade.from_pretrained(whole_folder), path, tmp_path, **options)
+    assert json.loads((tmp_path / "style.json").read_text()) == results
+    for name in ("style", "roles", "other-references"):
+        assert (tmp_path / f"{name}.webp").stat().st_size > 500
+    columns = results["columns"]
+    assert columns["real"]["concept"]["share"] > 0.8 > columns["no reference"]["concept"]["share"]
+    assert columns["real"]["style"]["share"] > columns["shuffled"]["style"]["share"]
+    assert set(results["arms"]) == {"T5 alone", "CLIP text alone", "both"}
+    assert results["variations"]["style"]["pictures"] == 3
+    folder = next(tmp_path.glob("style-*-*"))
+    drawn = {p.name: [q.read_bytes() for q in sorted(p.iterdir())] for p in folder.iterdir()}
+    assert drawn["reference,-strength-1"] != drawn["no-reference"]
+    # of pictures that are there nothing is drawn again
+    stamps = {p: p.stat().st_mtime_ns for p in folder.rglob("*.png")}
+    assert run(Cascade.from_pretrained(whole_folder), path, tmp_path, **options) == results
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.png")} == stamps
+    with pytest.raises(UserError, match="has no clip_image encoder"):
+        run(Cascade.from_pretrained(model_folder), path, tmp_path, grid=grid)
