@@ -101,6 +101,29 @@ class CrossAttention(nn.Module):
         return split_heads(k, self.num_heads), split_heads(v, self.num_heads)
 
 
+class Reading(nn.Module):
+    """What each place is about: attention of one head, whose values are the words as they are."""
+
+    def __init__(self, channels: int, context_width: int, head_width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+        self.query = nn.Linear(channels, head_width, bias=False)
+        self.key = nn.Linear(context_width, head_width, bias=False)
+
+    def forward(self, x: Tensor, context: Context, size: tuple[int, int]) -> Tensor:
+        """x (B, N, C) of a grid (H, W) -> (B, N, E), a mean of `context.words` for each place."""
+        q = self.query(self.norm(x))[:, None]
+        k = context.once(self, self.key)[:, None]
+        scores = ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).float()
+        mask = context.mask[:, None, None, :]
+        if self in context.watched:
+            shares = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
+            context.attention[self] = shares.mean(1), size
+        if context.regions is not None:
+            scores = scores + context.region_bias(scores, size, per_query=False)
+        return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)[:, 0] @ context.words
+
+
 class TransformerBlock(nn.Module):
     """(Self-attention,) cross-attention and a feed-forward part that the embedding modulates."""
 

@@ -19,7 +19,8 @@ Attention = tuple[Tensor, tuple[int, int]]
 class Context:
     """A prompt as one network sees it, with each layer's keys and values kept once computed.
 
-    states: (B, L, W); mask: (B, L) bool; pooled: (B, E).
+    states: (B, L, W); mask: (B, L) bool; pooled: (B, E); words: (B, L, E), each token's own
+    contribution, were it the whole prompt.
     offsets[role]: where the role's tokens start among the L.
     """
 
@@ -28,10 +29,11 @@ class Context:
         states: Tensor,
         mask: Tensor,
         pooled: Tensor,
+        words: Tensor,
         offsets: dict[str, int],
         regions: Regions | None,
     ) -> None:
-        self.states, self.mask, self.pooled = states, mask, pooled
+        self.states, self.mask, self.pooled, self.words = states, mask, pooled, words
         self.offsets, self.regions = offsets, regions
         self.sigma: Tensor | None = None  # (B,), set by the network
         self.sketch: tuple[Tensor, Tensor] | None = None  # see `Sketch`, set by the network
@@ -135,6 +137,7 @@ class Conditioner(nn.Module):
     ) -> None:
         super().__init__()
         self.roles = tuple(roles)
+        self.width = embedding_width
         self.norm = nn.ModuleDict({r: nn.LayerNorm(d) for r, d in roles.items()})
         self.project = nn.ModuleDict({r: nn.Linear(d, context_width) for r, d in roles.items()})
         self.pool = nn.ModuleDict({r: nn.Linear(d, embedding_width) for r, d in roles.items()})
@@ -151,6 +154,7 @@ class Conditioner(nn.Module):
         size = len(prompt)
         anchor = self.anchor.expand(size, 1, -1)
         states, masks, pooled, offsets = [anchor], [self._mask(anchor)], [], {}
+        words = [next(iter(self.null_pooled.values())).new_zeros(size, 1, self.width)]
         length = 1
         for role in self.roles:
             null, null_pooled = self.null[role], self.null_pooled[role].expand(size, -1)
@@ -158,6 +162,7 @@ class Conditioner(nn.Module):
             if tokens is None:
                 role_states = null.expand(size, 1, -1)
                 role_mask, role_pooled = self._mask(role_states), null_pooled
+                words.append(null_pooled[:, None])
             else:
                 keep = prompt.keep[role]
                 role_states = self.project[role](self.norm[role](tokens.states))
@@ -167,6 +172,8 @@ class Conditioner(nn.Module):
                 role_mask = torch.where(keep[:, None], tokens.mask, first)
                 kept = self.pool[role](F.layer_norm(tokens.pooled, tokens.pooled.shape[-1:]))
                 role_pooled = torch.where(keep[:, None], kept, null_pooled.to(kept))
+                each = self.pool[role](F.layer_norm(tokens.states, tokens.states.shape[-1:]))
+                words.append(torch.where(keep[:, None, None], each, null_pooled[:, None].to(each)))
             offsets[role] = length
             length += role_states.shape[1]
             states.append(role_states)
@@ -177,6 +184,7 @@ class Conditioner(nn.Module):
             torch.cat([s.to(dtype) for s in states], dim=1),
             torch.cat(masks, dim=1),
             torch.stack([p.float() for p in pooled]).sum(dim=0),
+            torch.cat([w.float() for w in words], dim=1),
             offsets,
             self._shown(prompt),
         )

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ediffi.networks.attention import TransformerBlock, zero_init
+from ediffi.networks.attention import Reading, TransformerBlock, zero_init
 from ediffi.networks.context import Context
 
 SIGMA = 80.0  # the noise level at which a sketch is drawn: where sampling starts
@@ -22,10 +22,10 @@ class Sketch(nn.Module):
     is trained with are high, and the way from words to pixels through a U-Net is long. Here two
     layers make a draft from the prompt's pooled vector, a grid of queries that see their part of it
     reads the prompt's tokens through a few transformer blocks, each place makes its part of the
-    draft again with what it has read (so that two things do not become one mixed thing), and the
-    result is trained directly, by regression. The U-Net gets it as features on its coarsest grid
-    and as a picture on its widest; both enter through layers that start at zero, so older weights
-    stay what they were.
+    draft again from the words that it turns out to be about (so that two things do not become one
+    mixed thing), and the result is trained directly, by regression. The U-Net gets it as features
+    on its coarsest grid and as a picture on its widest; both enter through layers that start at
+    zero, so older weights stay what they were.
     It depends on no noise: sampling computes it once per prompt.
 
     picture: (B, 3, grid * factor, grid * factor) in about [-1, 1].
@@ -54,6 +54,8 @@ class Sketch(nn.Module):
             nn.GELU(),
             zero_init(nn.Linear(DRAFT_WIDTH, cell * grid**2)),
         )
+        self.reading = Reading(channels, context_width, head_width)
+        self.trust = nn.Parameter(torch.tensor(0.5))  # in the words of a place, not of the prompt
         self.redraft = zero_init(nn.Linear(channels, DRAFT_WIDTH, bias=False))
         self.see = nn.Conv2d(cell, channels, 1)
         self.blocks = nn.ModuleList(
@@ -75,15 +77,18 @@ class Sketch(nn.Module):
         """Features (B, channels, grid, grid) and the picture."""
         embedding = F.silu(context.pooled)
         first, last = cast(nn.Linear, self.draft[0]), cast(nn.Linear, self.draft[2])
-        drafted = first(context.pooled)
-        draft = last(F.gelu(drafted)).unflatten(1, (-1, *self.queries.shape[2:]))
+        draft = last(F.gelu(first(context.pooled))).unflatten(1, (-1, *self.queries.shape[2:]))
         h = self.queries + self.pooled(embedding)[:, :, None, None] + self.see(draft)
         h = h.contiguous(memory_format=torch.channels_last)
         context.sigma = context.pooled.new_full((len(h),), SIGMA)
         for block in self.blocks:
             h = block(h, embedding, context)
         h = self.norm(h.permute(0, 2, 3, 1))
-        drafted = F.gelu(drafted[:, None] + self.redraft(h.flatten(1, 2)))  # (B, places, width)
+        places = h.flatten(1, 2)
+        whole = context.pooled[:, None]
+        about = self.reading(places, context, (h.shape[1], h.shape[2]))
+        about = whole + self.trust * (about - whole)
+        drafted = F.gelu(first(about) + self.redraft(places))  # (B, places, width)
         each = last.weight.unflatten(0, (-1, drafted.shape[1]))  # (cell, places, width)
         cells = torch.einsum("bpw,cpw->bpc", drafted, each) + last.bias.view(each.shape[:2]).T
         cells = cells.unflatten(1, h.shape[1:3]) + self.read(h)

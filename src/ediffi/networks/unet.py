@@ -220,12 +220,13 @@ class UNet(nn.Module):
 
     @property
     def watched(self) -> tuple[nn.Module, ...]:
-        """Cross-attentions that training may teach where phrases are: `first_attention`, and the
-        last two of the sketch, whose queries know already what the prompt says."""
-        first = self.first_attention
-        drawing = () if self.sketch is None else self.sketch.blocks[-2:]
-        inside = (cast(TransformerBlock, block).cross_attention for block in drawing)
-        return (*inside, *(() if first is None else (first,)))
+        """Attentions that training may teach where phrases are: `first_attention`, and in the
+        sketch its last one and its reading, whose queries know already what the prompt says."""
+        found = [] if self.first_attention is None else [self.first_attention]
+        if self.sketch is not None:
+            last = cast(TransformerBlock, self.sketch.blocks[-1])
+            found += [last.cross_attention, self.sketch.reading]
+        return tuple(found)
 
     def _embedding(self, c_noise: Tensor, context: Context, cond: StageInput) -> Tensor:
         embedding = self.noise(c_noise) + context.pooled
