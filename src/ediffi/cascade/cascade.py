@@ -79,8 +79,9 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
     def _save_pretrained(self, save_directory: Path) -> None:
         stages = [self.stage(stage.name) for stage in self.config.stages]
         weights = {str(s.config.name): s.denoiser.network.state_dict() for s in stages}
-        sources = {spec.source for spec in self.config.encoders.values()}
-        inside = {s: self._root / s for s in sources if self._root and (self._root / s).is_dir()}
+        root, sources = self._root, {spec.source for spec in self.config.encoders.values()}
+        relative = [source for source in sources if not Path(source).is_absolute()]
+        inside = {s: root / s for s in relative if root is not None and (root / s).is_dir()}
         save_model(save_directory, self.config, weights, encoders=inside)
 
     def stage(self, name: str) -> Stage:
