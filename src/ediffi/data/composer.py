@@ -122,7 +122,7 @@ class Composer(Renderer):
             cell.style,
             rng,
             background_share=self.config.caption_background,
-            named=cell.style != self.config.styles[0] and rng.random() < self.config.named_styles,
+            named=self._names_style(cell, rng),
         )
         return Scene(index, arrangement, background, items, caption, spans)
 
@@ -151,6 +151,10 @@ class Composer(Renderer):
         concept = cell.concept
         odd = concept.subgroup == "time" or concept.group in NO_COLOUR_GROUPS
         return Thing(label, cell.colour if wanted and not named and not odd else None)
+
+    def _names_style(self, cell: Cell, rng: Random) -> bool:
+        share = self.config.named_styles
+        return share > 0 and cell.style != self.config.styles[0] and rng.random() < share
 
     def _background(self, cells: Sequence[Cell], rng: Random) -> tuple[Background, RGB | None]:
         """A background the pictures stand out on, and the ink of one-colour styles."""
