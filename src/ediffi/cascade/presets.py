@@ -8,7 +8,7 @@ from ediffi.cascade.config import Sampling
 # `Enlarger` is sure of, so that little noise and few steps are enough, and need no guidance.
 SAMPLING = {
     "base": Sampling(
-        num_steps=24,
+        num_steps=12,
         sigma_min=0.03,
         sigma_max=80.0,
         guidance_scale=3.0,
