@@ -39,7 +39,7 @@ from ediffi.evaluate.style_prompts import StylePrompt, read_style_prompts
 from ediffi.evaluate.style_sheets import reference_sheet, role_sheet, style_sheet
 from ediffi.files import write_atomically
 
-STRENGTHS = (0.5, 1.0, 2.0)
+WEAK, STRONG = 0.5, 2.0  # beside 1, of the sheet's prompts only: they take half as long again
 NUM_SHEET = 6  # prompts
 NUM_ARM = 4  # seeds of each prompt for T5 alone, CLIP alone and both
 ARMS = {"T5 alone": ("t5",), "CLIP text alone": ("clip_text",), "both": ("t5", "clip_text")}
@@ -117,17 +117,20 @@ def run(
     shown = draw(Renderer(grid), [row.picture(grid) for row in rows])
     styles = [Style.of(picture) for picture in shown]
     columns = {"no reference": study.drawn("no reference", len(rows), study.paint(rows))}
-    for strength in STRENGTHS:
+    some = NUM_SHEET * len({row.style for row in rows})
+    for strength, num in ((WEAK, some), (1.0, len(rows)), (STRONG, some)):
         name = f"reference, strength {strength:g}"
         paint = study.paint(rows, styles=styles, style_strength=strength)
-        columns[name] = study.drawn(name, len(rows), paint)
+        columns[name] = study.drawn(name, min(num, len(rows)), paint)
     columns["real"] = draw(Renderer(grid), [row.real(grid, study.side) for row in rows])
     seen = {name: judges.see(pictures) for name, pictures in columns.items()}
-    arms, arm_shares = _arms(study)
+    arms, arm_shares = _arms(study, columns["no reference"])
     results: dict[str, Any] = {
         "protocol": _protocol(study) | {"prompts": prompts_file.name, "prompts_sha256": digest},
         "judges_on_real": judges.accuracy,
-        "columns": {name: measure(judges, what, rows) for name, what in seen.items()},
+        "columns": {
+            name: measure(judges, what, rows[: len(columns[name])]) for name, what in seen.items()
+        },
         "arms": arm_shares,
         "looks": looks(judges, seen["no reference"], seen["real"], rows),
         "variations": _variations(study, shown, styles),
@@ -136,8 +139,7 @@ def run(
     results["aims"] = _aims(results["columns"])
     write_atomically(out_dir / "style.json", (json.dumps(results, indent=2) + "\n").encode())
     own = columns["reference, strength 1"]
-    num_styles = len({row.style for row in rows})
-    style_sheet(out_dir / "style.webp", rows[: NUM_SHEET * num_styles], own, shown)
+    style_sheet(out_dir / "style.webp", rows[:some], own, shown)
     role_sheet(out_dir / "roles.webp", _first_of_each(rows)[:NUM_SHEET], arms)
     if references is not None:
         _other_references(study, references, out_dir)
@@ -212,16 +214,23 @@ def _first_of_each(rows: Sequence[StylePrompt]) -> list[StylePrompt]:
     return list(first.values())
 
 
-def _arms(study: Study) -> tuple[dict[str, list[Picture]], dict[str, Any]]:
-    """T5 alone, CLIP text alone and both, without a reference: pictures and shares."""
+def _arms(
+    study: Study, plain: Sequence[Picture]
+) -> tuple[dict[str, list[Picture]], dict[str, Any]]:
+    """T5 alone, CLIP text alone and both, without a reference: pictures of each prompt's first
+    seed, and shares over all. plain: the column without a reference, which is that of both."""
     prompts = [row.prompt for row in study.rows]
-    rows = [row for n, row in enumerate(study.rows) if prompts[:n].count(row.prompt) < NUM_ARM]
-    firsts = [n for n, row in enumerate(rows) if row in _first_of_each(rows)]
+    chosen = [n for n, prompt in enumerate(prompts) if prompts[:n].count(prompt) < NUM_ARM]
+    rows = [study.rows[n] for n in chosen]
+    firsts = [rows.index(row) for row in _first_of_each(rows)]
     pictures, shares = {}, {}
     for name, use in ARMS.items():
         if not set(use) <= set(study.cascade.roles):
             continue
-        images = study.drawn(name, len(rows), study.paint(rows, use=use))
+        if name == "both":
+            images = [plain[n] for n in chosen]
+        else:
+            images = study.drawn(name, len(rows), study.paint(rows, use=use))
         seen = study.judges.see(images)
         asked = [row.hexcode for row in rows]
         pictures[name] = [images[n] for n in firsts]
