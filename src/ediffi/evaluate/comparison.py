@@ -30,10 +30,11 @@ PAGE_PICTURES = 64
 STYLE = """
 body{font:15px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.3rem .8rem;border-bottom:1px solid #ddd;
-text-align:left}figure{margin:1rem 0;display:grid;grid-template-columns:1fr 256px 256px;gap:1rem;
-align-items:center}img{width:256px;height:256px;image-rendering:pixelated}code{font-size:.85em}
-@media(max-width:45rem){figure{grid-template-columns:1fr 1fr}figcaption{grid-column:1/3}
-img{width:100%;height:auto}}
+text-align:left}figure,.head{margin:1rem 0;display:grid;grid-template-columns:1fr 256px 256px;
+gap:1rem;align-items:center}.head{position:sticky;top:0;background:#fff;font-weight:bold}
+img{width:256px;height:256px;image-rendering:pixelated}code{font-size:.85em}
+@media(max-width:45rem){figure,.head{grid-template-columns:1fr 1fr}figcaption{grid-column:1/3}
+.head i{display:none}img{width:100%;height:auto}}
 """
 
 
@@ -122,7 +123,7 @@ def _page(record: dict[str, Any], texts: Sequence[str], galleries: Sequence[Gall
     figures = "".join(
         f"<figure><figcaption>{html.escape(texts[n])}<br><small>seed {n}</small></figcaption>"
         + "".join(
-            f'<img alt="{letter}" src="{_data_url(gallery.picture(n))}">'
+            f'<img alt="{letter}, seed {n}" src="{_data_url(gallery.picture(n))}">'
             for letter, gallery in zip("AB", galleries, strict=True)
         )
         + "</figure>"
@@ -136,7 +137,8 @@ def _page(record: dict[str, Any], texts: Sequence[str], galleries: Sequence[Gall
         f"<h1>A: {names[0]}<br>B: {names[1]}</h1>"
         f"<p>{record['prompts']} prompts, the same seeds, {record['stage']} px, each model as it "
         f"ships; {shown} evenly spaced ones are shown. Judge: {record['extractor']['name']}.</p>"
-        f"<table><tr><th></th><th>A</th><th>B</th></tr>{rows}</table>{figures}</html>\n"
+        f"<table><tr><th></th><th>A</th><th>B</th></tr>{rows}</table>"
+        f'<div class="head"><i></i>A<span>B</span></div>{figures}</html>\n'
     )
 
 
