@@ -16,7 +16,7 @@ from ediffi.errors import UserError
 if TYPE_CHECKING:
     from ediffi.evaluate.evaluation import Context, Settings
 
-PROTOCOLS = ("standard", "first-weights", "layout", "style")
+PROTOCOLS = ("standard", "first-weights", "layout", "style", "clip")
 
 
 def evaluate(
@@ -62,7 +62,8 @@ def evaluate(
         Path | None, typer.Option(help="For FID: the reference Inception's weights.")
     ] = None,
     clip: Annotated[
-        Path | None, typer.Option(help="For CLIP score: folder of a transformers CLIP.")
+        Path | None,
+        typer.Option(help="For CLIP score and protocol clip: a transformers CLIP's folder."),
     ] = None,
     resize: Annotated[str, typer.Option(help="For FID: legacy-tf or clean.")] = "legacy-tf",
     processes: Annotated[int, typer.Option(min=1, help="That draw at the same time.")] = 1,
@@ -97,11 +98,15 @@ def evaluate(
     ediffi evaluate --protocol layout -o docs/results
 
     ediffi evaluate --protocol style -o docs/results
+
+    ediffi evaluate --protocol clip --clip clip -o docs/results
     """
     if protocol not in PROTOCOLS:
         raise UserError(f"no protocol {protocol!r}: known are {', '.join(PROTOCOLS)}")
     if references is not None and protocol != "style":
         raise UserError("--references belong to --protocol style")
+    if protocol == "clip":
+        return _clip(clip, output, cache)
     if protocol != "standard":
         return _fixed(protocol, model or "pictogram", output, prompts, references, processes, cache)
     asked = {
@@ -262,6 +267,20 @@ def _fixed(
             results = first_weights.run(cascade, rows, output, grid=grid, report=report)
             results["upscalers"].pop("by_picture")
     typer.echo(layout_table(results) if protocol == "layout" else json.dumps(results, indent=2))
+
+
+def _clip(clip: Path | None, output: Path, cache: Path | None) -> None:
+    """The protocol that measures a CLIP alone."""
+    from ediffi.data.grid import Grid
+    from ediffi.evaluate import clip as protocol
+
+    if clip is None:
+        raise UserError("--protocol clip needs --clip FOLDER, what `ediffi train clip` wrote")
+    if not (clip / "config.json").is_file():
+        raise UserError(f"--clip {clip} is no CLIP's folder: it has no config.json")
+    with progress_bars() as report:
+        results = protocol.run(str(clip), output, grid=Grid.load(cache), report=report)
+    typer.echo(protocol.page(results))
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

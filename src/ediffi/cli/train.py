@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ediffi.cli.train_clip import clip
 from ediffi.errors import UserError
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def _command(stage: str) -> Callable[..., None]:
 
 for _stage, _help in STAGES.items():
     app.command(_stage, help=_help)(_command(_stage))
+app.command("clip")(clip)
 
 
 def _train(

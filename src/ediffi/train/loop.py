@@ -72,7 +72,7 @@ def train(
     meter = Meter(flops, rate)
     yield Tick(state, None)
     saved = state.images
-    with _stop_flag() as stop:
+    with stop_flag() as stop:
         while state.images < config.num_images and not stop:
             before = state.images
             start = time.perf_counter()
@@ -87,15 +87,15 @@ def train(
                 ) from error
             meter.add(batch.uniforms, losses, time.perf_counter() - start)
             row = None
-            if _crosses(before, state.images, config.log_images):
+            if crosses(before, state.images, config.log_images):
                 row = {"images": state.images, **meter.read()}
                 row["learning_rate"] = config.learning_rate_at(before)
                 with writing(run_dir), (run_dir / "log.jsonl").open("a") as file:
                     file.write(json.dumps(row) + "\n")
-            if _crosses(before, state.images, config.checkpoint_images):
+            if crosses(before, state.images, config.checkpoint_images):
                 _save(state, run_dir)
                 saved = state.images
-            if _crosses(before, state.images, config.sample_images):
+            if crosses(before, state.images, config.sample_images):
                 path = run_dir / "samples" / f"{state.images:010d}.png"
                 with writing(run_dir):
                     sample_grid(state, examples, path)
@@ -118,12 +118,12 @@ def _resume(state: TrainState, run_dir: Path, report: Callable[[str], None]) -> 
             "folder with --run, or give the options it was started with"
         )
     state.restore(tensors, meta["images"])
-    _cut_log(run_dir / "log.jsonl", state.images)
+    cut_log(run_dir / "log.jsonl", state.images)
     report(f"continuing {run_dir} after {state.images} images")
     return True
 
 
-def _cut_log(path: Path, images: int) -> None:
+def cut_log(path: Path, images: int) -> None:
     """Forget rows of images that came after the checkpoint: they are about to be seen again."""
     if path.is_file():
         rows = path.read_text().splitlines()
@@ -136,12 +136,12 @@ def _save(state: TrainState, run_dir: Path) -> None:
     save_checkpoint(run_dir, state.images, state.tensors(), meta)
 
 
-def _crosses(before: int, after: int, every: int) -> bool:
+def crosses(before: int, after: int, every: int) -> bool:
     return before // every != after // every
 
 
 @contextmanager
-def _stop_flag() -> Iterator[list[int]]:
+def stop_flag() -> Iterator[list[int]]:
     """A list that is filled by the first SIGINT or SIGTERM; the second one interrupts at once."""
     stop: list[int] = []
     before: dict[signal.Signals, Any] = {}

@@ -1,0 +1,94 @@
+"""`ediffi train clip`: a CLIP of our own for the `clip_text` and `clip_image` roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def clip(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder that gets the CLIP.")],
+    preset: Annotated[
+        str, typer.Option(help="Shape and recipe: pictogram, or tiny for a trial.")
+    ] = "pictogram",
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run. Default: runs/PRESET-clip in the user's cache."),
+    ] = None,
+    num_images: Annotated[
+        int | None, typer.Option(min=1, help="Images to train on; may be raised on resume.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of scenes, order and fresh weights.")] = 0,
+) -> None:
+    """Train a small CLIP on the pictogram grid; the same command resumes it.
+
+    The folder is read like any CLIP of transformers, by ediffi and by others. Examples:
+
+    ediffi train clip --output clip
+
+    ediffi train clip --preset tiny --run trial --output trial-clip   # a trial of seconds
+
+    ediffi encode --role clip_image --encoder clip -o embeddings
+    """
+    from ediffi.data.composer import Composer
+    from ediffi.data.grid import Grid
+    from ediffi.data.sources import cache_root
+    from ediffi.train.clip import train_clip
+    from ediffi.train.clip_config import clip_preset
+    from ediffi.train.clip_examples import ClipExamples
+    from ediffi.train.clip_folder import check_output, save_clip
+
+    check_output(output)
+    config, grid = clip_preset(preset), Grid.load()
+    scenes = config.scenes.model_copy(update={"seed": seed})
+    changes: dict[str, Any] = {"scenes": scenes, "seed": seed, "data": grid.fingerprint}
+    changes["num_images"] = num_images or config.num_images
+    config = config.model_copy(update=changes)
+    run_dir = run or cache_root() / "runs" / f"{preset}-clip"
+    typer.echo(f"run {run_dir}")
+    with _bars() as bars:
+        compose = bars.add_task("composing", total=config.num_scenes)
+        examples = ClipExamples(
+            config,
+            Composer(grid, scenes),
+            run_dir,
+            lambda more, total: bars.advance(compose, more),
+        )
+        bars.update(compose, completed=config.num_scenes)
+        task = bars.add_task("training", total=config.num_images)
+        state = None
+        for tick in train_clip(config, run_dir, examples, report=typer.echo):
+            state = tick.state
+            bars.update(task, completed=state.images)
+            if tick.row:
+                line = "  ".join(f"{name} {value:,}" for name, value in tick.row.items())
+                bars.console.print(line, highlight=False, soft_wrap=True)
+    if state is None or state.images < config.num_images:
+        raise typer.Exit(130)
+    save_clip(output, state.model.clip, state.tokenizer)
+    size = (output / "model.safetensors").stat().st_size
+    typer.echo(f"{output}: a CLIP of {size / 1e6:.1f} MB after {state.images:,} images")
+
+
+@contextmanager
+def _bars() -> Iterator[Any]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as progress:
+        yield progress

@@ -1,0 +1,151 @@
+"""What a run that trains a CLIP is: its towers, its pictures and captions, its recipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ediffi.data.captions import STYLES
+from ediffi.data.composer import SceneConfig
+from ediffi.errors import UserError
+
+# may differ when a run is resumed; nothing else may
+RESUMABLE = {"num_images", "cooldown", "log_images", "checkpoint_images"}
+HEAD_WIDTH = 32
+
+
+class Tower(BaseModel):
+    """A transformer's shape; its MLPs are four times as wide, its heads are 32."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: int = Field(gt=0)
+    layers: int = Field(gt=0)
+
+    @property
+    def heads(self) -> int:
+        return max(1, self.width // HEAD_WIDTH)
+
+
+class ClipConfig(BaseModel):
+    """One run.
+
+    side, patch: of pictures, in pixels; positions: the longest caption, in tokens; vocabulary: of
+    the tokenizer, which is learned from the captions; scenes, num_scenes: what the pictures are,
+    composed once and shown again and again. captioned: so many pictures of a batch come with a
+    caption; texts are learned sooner than pictures. group: so many neighbours in a batch show the
+    same thing, so that their captions differ in style and the rest.
+    shared: weight of a positive that is not one's own, see `positives`; anchors: weight of
+    `anchor_loss`; smoothing: of its targets.
+    data: fingerprint of the grid.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: str
+    text: Tower
+    image: Tower
+    projection: int = Field(256, gt=0)
+    side: int = Field(64, gt=0)
+    patch: int = Field(16, gt=0)
+    positions: int = Field(96, gt=2)
+    vocabulary: int = Field(4096, ge=514)
+    scenes: SceneConfig
+    num_scenes: int = Field(gt=0)
+    num_images: int = Field(gt=0)
+    batch_size: int = Field(gt=0)
+    captioned: int = Field(gt=0)
+    group: int = Field(2, ge=1)
+    learning_rate: float = Field(gt=0)
+    warmup_images: int = 10_000
+    cooldown: float = Field(0.8, ge=0, le=1)
+    weight_decay: float = 0.1
+    clip_norm: float = 1.0
+    shared: float = Field(0.5, ge=0, le=1)
+    anchors: float = Field(1.0, ge=0)
+    smoothing: float = Field(0.1, ge=0, lt=1)
+    seed: int = 0
+    data: str = ""
+    log_images: int = 5_120
+    checkpoint_images: int = 20_480
+
+    @model_validator(mode="after")
+    def _things_fit(self) -> ClipConfig:
+        if self.side % self.patch:
+            raise ValueError(f"pictures of {self.side} px have no whole patches of {self.patch}")
+        if self.captioned > self.batch_size:
+            raise ValueError(f"captioned is {self.captioned}, more than the batch has pictures")
+        if self.num_scenes % self.group or self.num_scenes < self.batch_size:
+            raise ValueError(f"{self.num_scenes} scenes: too few, or not whole groups")
+        return self
+
+    def learning_rate_at(self, images: int) -> float:
+        """The learning rate after `images` images: warm-up, constant, linear cool-down."""
+        start = (1 - self.cooldown) * self.num_images
+        fall = (self.num_images - images) / max(1.0, self.num_images - start)
+        rise = (images + self.batch_size) / max(1, self.warmup_images)
+        return self.learning_rate * max(0.0, min(1.0, rise, fall))
+
+    def differences(self, theirs: dict[str, Any]) -> list[str]:
+        """What keeps a run of another config, as JSON values, from continuing as this one."""
+        ours = self.model_dump(mode="json")
+        changed = [k for k in ours if k not in RESUMABLE and ours[k] != theirs.get(k, ours[k])]
+        return [f"{k}: {theirs[k]!r} -> {ours[k]!r}" for k in changed]
+
+
+def clip_preset(preset: str) -> ClipConfig:
+    """The recipe of a preset, for all concepts and styles of the grid."""
+    if preset not in RECIPES:
+        raise UserError(f"no CLIP recipe for preset {preset!r}: choose from {', '.join(RECIPES)}")
+    return ClipConfig.model_validate({"preset": preset, "scenes": SCENES, **RECIPES[preset]})
+
+
+# One thing, or two that are told apart by their words: no groups and counts, which a set of things
+# does not tell. Captions of the full form, most of them with the style.
+SCENES = SceneConfig.full(
+    styles=tuple(STYLES),
+    mix=(0.8, 0.2, 0.0, 0.0),
+    jitter=0.3,
+    counted=0.0,
+    grouped=0.0,
+    in_front=0.0,
+    sized=0.0,
+    shadows=0.1,
+    symbols=1.0,
+    plain_share=0.75,
+    backdrops=0.1,
+    recoloured=0.1,
+    num_captions=3,
+    detailed=0.0,
+    keywords=0.15,
+    caption_style=0.6,
+    caption_background=0.7,
+)
+
+RECIPES: dict[str, dict[str, object]] = {
+    "pictogram": {
+        "text": Tower(width=256, layers=2),
+        "image": Tower(width=128, layers=4),
+        "num_scenes": 24_576,
+        "num_images": 400_000,
+        "batch_size": 64,
+        "captioned": 16,
+        "learning_rate": 2e-3,
+        "warmup_images": 4_000,
+    },
+    "tiny": {
+        "text": Tower(width=32, layers=1),
+        "image": Tower(width=32, layers=1),
+        "projection": 32,
+        "vocabulary": 640,
+        "num_scenes": 64,
+        "num_images": 256,
+        "batch_size": 16,
+        "captioned": 8,
+        "learning_rate": 1e-3,
+        "warmup_images": 32,
+        "log_images": 64,
+        "checkpoint_images": 128,
+    },
+}

@@ -1,0 +1,170 @@
+"""A CLIP's folder as `transformers` writes and reads it: tokenizer, weights, how pictures enter."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ediffi.errors import UserError
+from ediffi.files import make_folder
+from ediffi.train.clip_config import ClipConfig, Tower
+
+START, END = "<|startoftext|>", "<|endoftext|>"
+PLACE_SCALE = 0.5
+WHITENING_FLOOR = 0.01  # added to variances, so that noise is not blown up
+SUFFIX = "</w>"  # marks the last piece of a word in CLIP's format
+
+
+def learn_tokenizer(texts: Iterable[str], config: ClipConfig) -> Any:
+    """A `CLIPTokenizer` with byte pairs learned from texts: bytes, bytes that end a word, merged
+    pieces, the two marks; so no text is unknown to it."""
+    from tokenizers import pre_tokenizers, trainers
+    from transformers import CLIPTokenizer
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    ends = [letter + SUFFIX for letter in alphabet]
+    empty = CLIPTokenizer(vocab={START: 0, END: 1}, merges=[])
+    learner = empty.backend_tokenizer
+    learner.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=config.vocabulary - 2,
+            # Numbered before any word is read, whose order is random: ties go by these numbers.
+            special_tokens=ends,
+            initial_alphabet=alphabet,
+            end_of_word_suffix=SUFFIX,
+            show_progress=False,
+        ),
+    )
+    merges = _merges(learner)
+    pieces = [*alphabet, *ends, *(first + second for first, second in merges)]
+    names = [*dict.fromkeys(pieces), START, END]
+    return CLIPTokenizer(
+        vocab={name: number for number, name in enumerate(names)},
+        merges=merges,
+        model_max_length=config.positions,
+    )
+
+
+def _merges(learner: Any) -> list[tuple[str, str]]:
+    return [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
+
+
+def build_clip(config: ClipConfig, tokenizer: Any) -> Any:
+    """A fresh `transformers.CLIPModel`; its weights come from torch's global generator."""
+    from transformers import CLIPConfig, CLIPModel
+
+    clip = CLIPModel(
+        CLIPConfig(
+            text_config={
+                **_shape(config.text, config),
+                "vocab_size": len(tokenizer),
+                "max_position_embeddings": config.positions,
+                "pad_token_id": tokenizer.pad_token_id,
+                "bos_token_id": tokenizer.bos_token_id,
+                "eos_token_id": tokenizer.eos_token_id,
+            },
+            vision_config={
+                **_shape(config.image, config),
+                "image_size": config.side,
+                "patch_size": config.patch,
+            },
+            projection_dim=config.projection,
+        )
+    )
+    clip.set_attn_implementation("eager")  # of few tokens twice as fast as the fused one on a CPU
+    places = clip.vision_model.embeddings.position_embedding.weight
+    with torch.no_grad():
+        places[1:] = waves(config.side // config.patch, config.image.width)
+    return clip
+
+
+@torch.no_grad()
+def start_whitened(clip: Any, images: Tensor) -> None:
+    """Let the first layer see patches whitened: it starts as their principal components, each
+    scaled to variance 1, so that edges weigh as much as flat colour. images: (N, 3, S, S) in
+    [-1, 1], a sample of the data."""
+    layer = clip.vision_model.embeddings.patch_embedding
+    size = layer.kernel_size[0]
+    patches = F.unfold(images, size, stride=size).transpose(1, 2).flatten(0, 1).double()
+    values, vectors = torch.linalg.eigh(torch.cov(patches.T))
+    count = min(len(values), layer.out_channels)
+    values, vectors = values.flip(0)[:count], vectors.flip(1)[:, :count]
+    rows = (vectors / (values + WHITENING_FLOOR).sqrt()).T
+    layer.weight[:count] = rows.reshape(count, *layer.weight.shape[1:]).float()
+
+
+def waves(side: int, width: int) -> Tensor:
+    """(side * side, width): sines of rows and columns at many wavelengths, where places start
+    (Vaswani et al. 2017), about as large as the patches themselves."""
+    rates = torch.exp(torch.linspace(math.log(math.pi), math.log(math.pi / (2 * side)), width // 4))
+    phase = torch.arange(side)[:, None] * rates
+    line = torch.cat([phase.sin(), phase.cos()], 1)
+    down = line[:, None].expand(-1, side, -1)
+    return PLACE_SCALE * torch.cat([down, down.transpose(0, 1)], 2).flatten(0, 1)
+
+
+def _shape(tower: Tower, config: ClipConfig) -> dict[str, Any]:
+    return {
+        "hidden_size": tower.width,
+        "intermediate_size": 4 * tower.width,
+        "num_hidden_layers": tower.layers,
+        "num_attention_heads": tower.heads,
+        "projection_dim": config.projection,
+        "hidden_act": "gelu",
+    }
+
+
+def save_clip(folder: Path, model: Any, tokenizer: Any) -> None:
+    """Write the folder in bf16: whole, or not at all.
+
+    Raises:
+        UserError: something else is there, or it cannot be written.
+    """
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+    from transformers.utils import logging
+
+    check_output(folder)
+    side = model.config.vision_config.image_size
+    processor = CLIPImageProcessorPil(
+        size={"shortest_edge": side},
+        crop_size={"height": side, "width": side},
+        image_mean=[0.5] * 3,  # pixels in [-1, 1], as everywhere in this package
+        image_std=[0.5] * 3,
+    )
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    make_folder(part)
+    before, bars = next(model.parameters()).dtype, logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model.to(torch.bfloat16).save_pretrained(part)
+        tokenizer.save_pretrained(part)
+        processor.save_pretrained(part)
+        # vocab.json and merges.txt beside tokenizer.json, for readers of CLIP's first format
+        tokenizer.backend_tokenizer.model.save(str(part))
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.replace(folder)
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror}") from error
+    finally:
+        model.to(before)
+        if bars:
+            logging.enable_progress_bar()
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def check_output(folder: Path) -> None:
+    """Raises UserError: the folder is there and is no CLIP's, so it is not ours to replace."""
+    if folder.exists() and not (folder / "preprocessor_config.json").is_file():
+        if not folder.is_dir() or any(folder.iterdir()):
+            raise UserError(f"{folder} is there and holds no CLIP: choose another --output")
