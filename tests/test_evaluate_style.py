@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from ediffi.evaluate.style_prompts import (
     style_prompts,
     write_style_prompts,
 )
-from ediffi.evaluate.style_transfer import looks, run
+from ediffi.evaluate.style_transfer import looks, run, shuffled
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,12 @@ def test_looks_in_closed_form(rows: list[StylePrompt]) -> None:
     assert found["real"]["distance_within_prompt"] == pytest.approx(1)
     assert found["drawn"]["styles"] == pytest.approx(1)
     assert found["drawn"]["distance_within_prompt"] == pytest.approx(0, abs=1e-6)
+    perfect = LinearHead(torch.eye(4), torch.zeros(4), [row.style for row in rows[:4]])
+    perfect_judges = replace(judges, style=perfect)
+    twelve = [rows[n % len(rows)] for n in range(12 * len(rows))]
+    seen = Seen(each.repeat(12, 1), each.repeat(12, 1))
+    assert all(perfect_judges.style_hits(seen, [row.style for row in twelve]))
+    assert shuffled(perfect_judges, seen, twelve)["style"]["share"] == pytest.approx(0.25, abs=0.15)
     content = Seen(each, torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
     first, second = judges.concept.labels
     assert judges.rather(content, [first, first], [second, second]) == [True, False]

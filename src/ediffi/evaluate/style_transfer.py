@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from math import exp, log
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from ediffi.errors import UserError
 from ediffi.evaluate.diversity import pairwise
 from ediffi.evaluate.pictures import Picture, Report, drawn
 from ediffi.evaluate.real import draw
-from ediffi.evaluate.scores import exchanged, share
+from ediffi.evaluate.scores import share
 from ediffi.evaluate.style_judge import Seen, StyleJudges, open_style_judges
 from ediffi.evaluate.style_prompts import StylePrompt, read_style_prompts
 from ediffi.evaluate.style_sheets import reference_sheet, role_sheet, style_sheet
@@ -135,7 +136,7 @@ def run(
         "looks": looks(judges, seen["no reference"], seen["real"], rows),
         "variations": _variations(study, shown, styles),
     }
-    results["columns"] |= {"shuffled": _null(judges, seen["reference, strength 1"], rows)}
+    results["columns"] |= {"shuffled": shuffled(judges, seen["reference, strength 1"], rows)}
     results["aims"] = _aims(results["columns"])
     write_atomically(out_dir / "style.json", (json.dumps(results, indent=2) + "\n").encode())
     own = columns["reference, strength 1"]
@@ -192,9 +193,10 @@ def _effective(counts: Counter[str]) -> float:
     return exp(-sum(s * log(s) for s in shares))
 
 
-def _null(judges: StyleJudges, seen: Seen, rows: Sequence[StylePrompt]) -> dict[str, Any]:
-    """The same pictures judged by the style of a reference half the list further."""
-    others = exchanged([row.style for row in rows])
+def shuffled(judges: StyleJudges, seen: Seen, rows: Sequence[StylePrompt]) -> dict[str, Any]:
+    """The same pictures judged by the references' styles in a random order."""
+    styles = [row.style for row in rows]  # in the list they recur: no fixed distance will do
+    others = Random("shuffled").sample(styles, len(styles))
     return {"style": share(judges.style_hits(seen, others))}
 
 
@@ -297,5 +299,5 @@ def _protocol(study: Study) -> dict[str, Any]:
         "references_held_out": sum(row.held_out for row in rows),
         "data": study.grid.fingerprint,
         "judges": study.judges.facts,
-        "null": "each picture with the reference half the list further",
+        "null": "the same pictures with the references in a random order",
     }
