@@ -22,7 +22,7 @@ from torch import Tensor
 from ediffi.data.grid import Grid
 from ediffi.data.render import Renderer
 from ediffi.data.scene import vocabulary
-from ediffi.evaluate.extractor import SIDE, EfficientNetLite0
+from ediffi.evaluate.extractor import AT_ONCE, SIDE, EfficientNetLite0
 from ediffi.evaluate.heads import LinearHead, fold, unseen_drawings
 from ediffi.evaluate.pictures import Picture, Report
 from ediffi.evaluate.real import cells_of, draw, enlarged, real_picture
@@ -32,7 +32,7 @@ from ediffi.files import make_folder, write_atomically
 VERSION = 1
 FIT_SIDE = 64
 DEPTHS = (0, 1, 2, 3, 4, 6, 8, 10)  # blocks whose channels are summed up
-BATCH = 16
+BATCH = 16  # pictures drawn at a time
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Eyes:
     def __call__(self, pictures: Sequence[Picture]) -> Seen:
         looks, contents = [], []
         with self._watched() as sums:
-            for start in range(0, len(pictures), BATCH):
-                block = pictures[start : start + BATCH]
-                contents.append(self.extractor(enlarged(block, SIDE)))
+            for start in range(0, len(pictures), AT_ONCE):
+                block = pictures[start : start + AT_ONCE]
+                contents.append(self.extractor(enlarged(block, SIDE), batch=AT_ONCE))
                 looks.append(torch.cat(sums, dim=1))
                 sums.clear()
         return Seen(torch.cat(looks), torch.cat(contents))
