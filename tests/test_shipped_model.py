@@ -33,7 +33,7 @@ def test_no_held_out_concept_is_claimed() -> None:
 
 def test_it_draws_the_readmes_picture() -> None:
     cascade = Cascade.from_pretrained("pictogram")
-    prompt = "a red fox next to a rocket, on a light blue background"
+    prompt = "a red fox on a light blue background"
     small, again = (cascade.generate(prompt, seeds=7, stop_at=64) for _ in range(2))
     assert torch.equal(small, again)
     corners = small[0, :, ::63, ::63].mean(dim=(1, 2))
