@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ediffi.cli import collection
+from ediffi.cli.display import work_bars
 from ediffi.errors import UserError
 
 app = typer.Typer(name="data", help="Get, build and look at training data.", no_args_is_help=True)
@@ -69,12 +70,7 @@ def build(
 
 
 def _build_with_progress(builder: Any, target: Path, workers: int, options: dict[str, Any]) -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
+    with work_bars() as progress:
         fetching = progress.add_task("packages", total=len(builder.PICTOGRAM))
         rendering = progress.add_task("pictures", total=None)
         return builder.build(
@@ -83,7 +79,7 @@ def _build_with_progress(builder: Any, target: Path, workers: int, options: dict
             workers=workers,
             on_package=lambda package, fetched: progress.advance(fetching),
             on_cell=lambda done, total: progress.update(rendering, completed=done, total=total),
-            on_broken=lambda message: console.print(f"skipped {message}", markup=False),
+            on_broken=lambda message: progress.console.print(f"skipped {message}", markup=False),
         )
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ediffi.errors import UserError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
+    from ediffi.train.run import Learner, Tick
     from ediffi.types import Progress
+
+    S = TypeVar("S", bound=Learner)
 
 
 class Clock:
@@ -33,6 +36,31 @@ class Clock:
     def line(self) -> str:
         parts = [f"{part} {seconds:.2f} s" for part, seconds in self.parts.items()]
         return ", ".join([*parts, f"total {self._last - self._start:.2f} s"])
+
+
+@contextmanager
+def work_bars(*, stderr: bool = True) -> Iterator[Bar]:
+    """Bars for work of known length: what, how much of how much, how long still. stderr: not where
+    lines that are printed between them are the output."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=stderr)) as bars:
+        yield bars
+
+
+def follow(
+    ticks: Iterable[Tick[S]], bars: Bar, num_images: int, line: Callable[[dict[str, Any]], str]
+) -> S | None:
+    """Show a training run: its bar, and a line for every row it logs; returns its last state."""
+    state, task = None, bars.add_task("training, images", total=num_images)
+    for tick in ticks:
+        state = tick.state
+        bars.update(task, completed=state.images)
+        if tick.row:
+            bars.console.print(line(tick.row), highlight=False, soft_wrap=True)
+    return state
 
 
 @contextmanager

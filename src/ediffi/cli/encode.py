@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ediffi.cli.display import work_bars
 from ediffi.errors import UserError
 
 
@@ -55,9 +56,6 @@ def encode(
         raise UserError(f"--rank counts from 0: {rank} is too much for {world_size} processes")
     if encoder is None and role is not Role.t5:
         raise UserError(f"--encoder is needed: nothing fills {role} by default")
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
     from ediffi.cli.train import collection_of
     from ediffi.conditioning import DEFAULT_TEXT, EncoderSpec
     from ediffi.data.encoding import encode_collection
@@ -71,8 +69,7 @@ def encode(
     words = {"vocabulary": vocabulary, "styles": styles}
     config, collection = collection_of(preset_config(preset, stage), data, words, seed)
     num_pictures = config.num_scenes + (NUM_SAMPLES if data is None else 0)
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with work_bars() as progress:
         task = progress.add_task("blocks", total=None)
         for done, total in encode_collection(
             collection, num_pictures, output, role, spec,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ediffi.cli.display import follow, work_bars
+from ediffi.cli.lists import names
 from ediffi.cli.train_clip import clip
 from ediffi.errors import UserError
 
@@ -156,7 +158,8 @@ def _train(
         config = config.model_copy(update={"sigma_data": round(measured, 3)})
     typer.echo(f"run {run_dir}")
     ticks = train(config, run_dir, collection, encoders, initial=weights, report=typer.echo)
-    state = _with_progress(ticks, config.num_images)
+    with work_bars(stderr=False) as bars:
+        state = follow(ticks, bars, config.num_images, _line)
     if state is None or state.images < config.num_images:
         raise typer.Exit(130)
     if model:
@@ -204,7 +207,7 @@ def _chosen(words: dict[str, str | None]) -> dict[str, Any]:
         hexcodes = [line.split()[0] for line in lines if line.split("#")[0].strip()]
         chosen["concepts"] = tuple(hexcodes)
     if words["styles"]:
-        chosen["styles"] = tuple(style.strip() for style in words["styles"].split(","))
+        chosen["styles"] = names(words["styles"])
     return chosen
 
 
@@ -225,34 +228,6 @@ def _origin(model: str, stage: str) -> tuple[Any, Any]:
     )
     weights = {name: tensor.float() for name, tensor in folder.weights(stage).items()}
     return weights, origin
-
-
-def _with_progress(ticks: Any, num_images: int) -> Any:
-    """Show a bar and every logged row; returns the run's last state."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    state = None
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("images"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as progress:
-        task = progress.add_task("training", total=num_images)
-        for tick in ticks:
-            state = tick.state
-            progress.update(task, completed=tick.state.images)
-            if tick.row:
-                progress.console.print(_line(tick.row), highlight=False)
-    return state
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from ediffi.cli.display import follow, work_bars
 
 
 def clip(
@@ -50,8 +50,8 @@ def clip(
     config = config.model_copy(update=changes)
     run_dir = run or cache_root() / "runs" / f"{preset}-clip"
     typer.echo(f"run {run_dir}")
-    with _bars() as bars:
-        compose = bars.add_task("composing", total=config.num_scenes)
+    with work_bars(stderr=False) as bars:
+        compose = bars.add_task("composing, scenes", total=config.num_scenes)
         examples = ClipExamples(
             config,
             Composer(grid, scenes),
@@ -59,14 +59,8 @@ def clip(
             lambda more, total: bars.advance(compose, more),
         )
         bars.update(compose, completed=config.num_scenes)
-        task = bars.add_task("training", total=config.num_images)
-        state = None
-        for tick in train_clip(config, run_dir, examples, report=typer.echo):
-            state = tick.state
-            bars.update(task, completed=state.images)
-            if tick.row:
-                line = "  ".join(f"{name} {value:,}" for name, value in tick.row.items())
-                bars.console.print(line, highlight=False, soft_wrap=True)
+        ticks = train_clip(config, run_dir, examples, report=typer.echo)
+        state = follow(ticks, bars, config.num_images, _line)
     if state is None or state.images < config.num_images:
         raise typer.Exit(130)
     save_clip(output, state.model.clip, state.tokenizer)
@@ -74,21 +68,5 @@ def clip(
     typer.echo(f"{output}: a CLIP of {size / 1e6:.1f} MB after {state.images:,} images")
 
 
-@contextmanager
-def _bars() -> Iterator[Any]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as progress:
-        yield progress
+def _line(row: dict[str, Any]) -> str:
+    return "  ".join(f"{name} {value:,}" for name, value in row.items())

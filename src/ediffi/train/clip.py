@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ediffi.errors import UserError
-from ediffi.train.checkpoint import load_checkpoint, save_checkpoint, writing
 from ediffi.train.clip_config import ClipConfig
 from ediffi.train.clip_examples import ClipBatch, ClipExamples
 from ediffi.train.clip_folder import build_clip, learn_tokenizer, start_whitened
 from ediffi.train.clip_loss import anchor_loss, contrastive_loss, positives
-from ediffi.train.loop import crosses, cut_log, stop_flag
+from ediffi.train.run import Learner, Tick, resume, steps
 
 MAX_SCALE = 100.0  # of logits, as in CLIP
 WHITENED = 1_024  # pictures that the first layer starts from
@@ -50,8 +46,10 @@ class ClipTraining(nn.Module):
         return embeds
 
 
-class ClipState:
-    """A CLIP in training: weights, the optimizer, the images seen."""
+class ClipState(Learner):
+    """A CLIP in training."""
+
+    config: ClipConfig
 
     def __init__(self, config: ClipConfig, examples: ClipExamples) -> None:
         self.config, self.images = config, 0
@@ -79,17 +77,9 @@ class ClipState:
         Raises:
             FloatingPointError: the loss or its gradient is not finite; weights are untouched.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate_at(self.images)
         losses = self._losses(batch)
-        (losses["contrastive"] + self.config.anchors * losses["anchors"]).backward()
-        norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.config.clip_norm)
-        if not torch.isfinite(norm):
-            self.optimizer.zero_grad()
-            raise FloatingPointError(f"the gradient's norm is {float(norm)}")
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.images += len(batch.images)
+        loss = losses["contrastive"] + self.config.anchors * losses["anchors"]
+        self.descend(loss, len(batch.images))
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def _losses(self, batch: ClipBatch) -> dict[str, Tensor]:
@@ -130,33 +120,6 @@ class ClipState:
         styles = styles + (of(texts, model.styles, style[:some]) * batch.styled).mean()
         return (concept + STYLE_WEIGHT * styles) / 2
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything that a checkpoint must hold, by name."""
-        out = {f"weights.{name}": p.detach() for name, p in self.parameters.items()}
-        for name, parameter in self.parameters.items():
-            for key, value in self.optimizer.state.get(parameter, {}).items():
-                out[f"optimizer.{key}.{name}"] = value
-        return {name: tensor.contiguous() for name, tensor in out.items()}
-
-    @torch.no_grad()
-    def restore(self, tensors: dict[str, Tensor], images: int) -> None:
-        """Continue from what `tensors` returned after `images` images."""
-        self.images = images
-        for name, parameter in self.parameters.items():
-            parameter.copy_(tensors[f"weights.{name}"])
-            for key in ("step", "exp_avg", "exp_avg_sq"):
-                value = tensors.get(f"optimizer.{key}.{name}")
-                if value is not None:
-                    self.optimizer.state[parameter][key] = value.clone()
-
-
-@dataclass(frozen=True)
-class ClipTick:
-    """A step is done. row: what was logged, if this step closed a logging interval."""
-
-    state: ClipState
-    row: dict[str, Any] | None
-
 
 def train_clip(
     config: ClipConfig,
@@ -164,7 +127,7 @@ def train_clip(
     examples: ClipExamples,
     *,
     report: Callable[[str], None] = print,
-) -> Iterator[ClipTick]:
+) -> Iterator[Tick[ClipState]]:
     """Train in `run_dir`, from its last checkpoint if there is one.
 
     Writes checkpoints and `log.jsonl`. Ctrl-C and SIGTERM finish the step, write a checkpoint and
@@ -174,79 +137,41 @@ def train_clip(
         UserError: another config in this folder, no space, a loss that is not finite.
     """
     state = ClipState(config, examples)
-    _resume(state, run_dir, report)
-    with writing(run_dir):
-        (run_dir / "config.json").write_text(config.model_dump_json(indent=1))
+    resume(state, run_dir, report)
     sizes = {n: sum(p.numel() for p in part.parameters()) for n, part in _parts(state).items()}
     told = ", ".join(f"{size / 1e6:.2f} M in {name}" for name, size in sizes.items())
     report(f"parameters: {told}; {len(state.tokenizer):,} tokens")
-    yield ClipTick(state, None)
-    saved, sums, since = state.images, _Sums(), time.perf_counter()
-    with stop_flag() as stop:
-        while state.images < config.num_images and not stop:
-            before = state.images
-            try:
-                sums.add(state.step(examples.batch(before)))
-            except FloatingPointError as error:
-                raise UserError(
-                    f"training broke down after {before} images: {error}. The last good "
-                    f"checkpoint ({saved} images) is kept in {run_dir}"
-                ) from error
-            row = None
-            if crosses(before, state.images, config.log_images):
-                seconds, since = time.perf_counter() - since, time.perf_counter()
-                speed = sums.count * config.batch_size / seconds
-                row = {"images": state.images, **sums.read(), "images_per_second": round(speed, 1)}
-                with writing(run_dir), (run_dir / "log.jsonl").open("a") as file:
-                    file.write(json.dumps(row) + "\n")
-            if crosses(before, state.images, config.checkpoint_images):
-                _save(state, run_dir)
-                saved = state.images
-            yield ClipTick(state, row)
-    if state.images > saved:
-        _save(state, run_dir)
-    if stop:
-        report(f"stopped after {state.images} images; the same command goes on from there")
+    sums = _Sums()
+
+    def step() -> None:
+        sums.add(state.step(examples.batch(state.images)))
+
+    def read(before: int) -> dict[str, Any]:
+        return sums.read(config.batch_size)
+
+    yield from steps(state, run_dir, step, read, report=report)
 
 
 class _Sums:
-    """Losses since the last reading."""
+    """Losses since the last reading, and the time it took."""
 
     def __init__(self) -> None:
-        self.count, self.sums = 0, dict[str, float]()
+        self.count, self.sums, self.since = 0, dict[str, float](), time.perf_counter()
 
     def add(self, losses: dict[str, float]) -> None:
         self.count += 1
         for name, value in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
 
-    def read(self) -> dict[str, float]:
+    def read(self, batch_size: int) -> dict[str, float]:
+        """Means of the losses, and images per second."""
+        now = time.perf_counter()
         means = {name: round(value / self.count, 4) for name, value in self.sums.items()}
-        self.count, self.sums = 0, {}
+        means["images_per_second"] = round(self.count * batch_size / (now - self.since), 1)
+        self.count, self.sums, self.since = 0, {}, now
         return means
 
 
 def _parts(state: ClipState) -> dict[str, nn.Module]:
     clip = state.model.clip
     return {"the whole": clip, "text": clip.text_model, "pictures": clip.vision_model}
-
-
-def _resume(state: ClipState, run_dir: Path, report: Callable[[str], None]) -> None:
-    loaded = load_checkpoint(run_dir, report)
-    if loaded is None:
-        return
-    tensors, meta = loaded
-    changed = state.config.differences(meta["config"])
-    if changed:
-        raise UserError(
-            f"{run_dir} holds a run of another config ({'; '.join(changed)}): choose another "
-            "folder with --run, or give the options it was started with"
-        )
-    state.restore(tensors, meta["images"])
-    cut_log(run_dir / "log.jsonl", state.images)
-    report(f"continuing {run_dir} after {state.images} images")
-
-
-def _save(state: ClipState, run_dir: Path) -> None:
-    meta = {"config": state.config.model_dump(mode="json")}
-    save_checkpoint(run_dir, state.images, state.tensors(), meta)

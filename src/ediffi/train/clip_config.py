@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ediffi.data.captions import STYLES
 from ediffi.data.composer import SceneConfig
 from ediffi.errors import UserError
+from ediffi.train.run import RunConfig
 
-# may differ when a run is resumed; nothing else may
-RESUMABLE = {"num_images", "cooldown", "log_images", "checkpoint_images"}
 HEAD_WIDTH = 32
 
 
@@ -28,7 +25,7 @@ class Tower(BaseModel):
         return max(1, self.width // HEAD_WIDTH)
 
 
-class ClipConfig(BaseModel):
+class ClipConfig(RunConfig):
     """One run.
 
     side, patch: of pictures, in pixels; positions: the longest caption, in tokens; vocabulary: of
@@ -41,8 +38,6 @@ class ClipConfig(BaseModel):
     data: fingerprint of the grid.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     preset: str
     text: Tower
     image: Tower
@@ -53,15 +48,11 @@ class ClipConfig(BaseModel):
     vocabulary: int = Field(4096, ge=514)
     scenes: SceneConfig
     num_scenes: int = Field(gt=0)
-    num_images: int = Field(gt=0)
-    batch_size: int = Field(gt=0)
     captioned: int = Field(gt=0)
     group: int = Field(2, ge=1)
-    learning_rate: float = Field(gt=0)
     warmup_images: int = 10_000
     cooldown: float = Field(0.8, ge=0, le=1)
     weight_decay: float = 0.1
-    clip_norm: float = 1.0
     shared: float = Field(0.5, ge=0, le=1)
     anchors: float = Field(1.0, ge=0)
     smoothing: float = Field(0.1, ge=0, lt=1)
@@ -79,19 +70,6 @@ class ClipConfig(BaseModel):
         if self.num_scenes % self.group or self.num_scenes < self.batch_size:
             raise ValueError(f"{self.num_scenes} scenes: too few, or not whole groups")
         return self
-
-    def learning_rate_at(self, images: int) -> float:
-        """The learning rate after `images` images: warm-up, constant, linear cool-down."""
-        start = (1 - self.cooldown) * self.num_images
-        fall = (self.num_images - images) / max(1.0, self.num_images - start)
-        rise = (images + self.batch_size) / max(1, self.warmup_images)
-        return self.learning_rate * max(0.0, min(1.0, rise, fall))
-
-    def differences(self, theirs: dict[str, Any]) -> list[str]:
-        """What keeps a run of another config, as JSON values, from continuing as this one."""
-        ours = self.model_dump(mode="json")
-        changed = [k for k in ours if k not in RESUMABLE and ours[k] != theirs.get(k, ours[k])]
-        return [f"{k}: {theirs[k]!r} -> {ours[k]!r}" for k in changed]
 
 
 def clip_preset(preset: str) -> ClipConfig:

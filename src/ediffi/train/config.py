@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from ediffi.cascade.config import DataSource, StageName
@@ -11,11 +9,9 @@ from ediffi.data.composer import SceneConfig, vocabulary
 from ediffi.diffusion import NoiseDistribution
 from ediffi.errors import UserError
 from ediffi.networks import PRESETS, STAGES, UNetConfig
+from ediffi.train.run import RunConfig
 
 PAPER_DROPOUT = {"t5": 0.25, "clip_text": 0.2, "clip_image": 0.9}
-
-# may differ when a run is resumed (the first two only shape the learning rate); nothing else may
-RESUMABLE = {"num_images", "cooldown", "log_images", "sample_images", "checkpoint_images"}
 
 
 class Origin(BaseModel):
@@ -30,14 +26,13 @@ class Origin(BaseModel):
     data: tuple[DataSource, ...]
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(RunConfig):
     """One run.
 
     sigma_data: standard deviation of the pictures, measured by `measure_sigma_data`; for an
     upscaler of what its enlarged low resolution lacks.
     num_scenes: scenes that the run goes round and round; each is composed and its caption encoded
-    once. The learning rate rises over `warmup_images`, stays, and falls to zero over the last
-    `cooldown` share of `num_images`. ema_images: half-life of the weight average, in images.
+    once. ema_images: half-life of the weight average, in images.
     sketch_images: for so many images at the start only the network's sketch learns, which is quick.
     dropout: how often each role is replaced by its null token, independently.
     shown_masks: how often a base is shown where phrases are, as if painted, see `train.masks`;
@@ -47,8 +42,6 @@ class TrainConfig(BaseModel):
     origin: of the weights the run starts from, None for fresh ones. data: see `fingerprint`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     stage: StageName
     preset: str
     network: UNetConfig
@@ -56,16 +49,12 @@ class TrainConfig(BaseModel):
     sigma_data: float = Field(gt=0)
     scenes: SceneConfig
     num_scenes: int = Field(gt=0)
-    num_images: int = Field(gt=0)
-    batch_size: int = Field(gt=0)
-    learning_rate: float = Field(gt=0)
     sketch_images: int = 0
     warmup_images: int = 5_000
     cooldown: float = Field(0.25, ge=0, le=1)
     ema_images: int = 10_000
     weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    dropout: dict[str, float] = {"t5": 0.1}
+    dropout: dict[str, float] = Field({"t5": 0.1})
     shown_masks: float = Field(0.0, ge=0, le=1)
     attention_loss: float = Field(0.0, ge=0)
     other_reference: float = Field(0.0, ge=0, le=1)
@@ -81,20 +70,6 @@ class TrainConfig(BaseModel):
     def needs_masks(self) -> bool:
         """Whether examples have masks of what their captions name."""
         return self.shown_masks > 0 or self.attention_loss > 0
-
-    def learning_rate_at(self, images: int) -> float:
-        """The learning rate after `images` images: warm-up, constant, linear cool-down."""
-        start = (1 - self.cooldown) * self.num_images
-        fall = (self.num_images - images) / max(1.0, self.num_images - start)
-        rise = (images + self.batch_size) / max(1, self.warmup_images)
-        return self.learning_rate * max(0.0, min(1.0, rise, fall))
-
-    def differences(self, theirs: dict[str, Any]) -> list[str]:
-        """What keeps a run of another config, as JSON values, from continuing as this one:
-        "field: theirs -> ours". Fields that it has not are taken to agree."""
-        ours = self.model_dump(mode="json")
-        changed = [k for k in ours if k not in RESUMABLE and ours[k] != theirs.get(k, ours[k])]
-        return [f"{k}: {theirs[k]!r} -> {ours[k]!r}" for k in changed]
 
 
 def preset_config(preset: str, stage: str, *, t5_width: int = 384) -> TrainConfig:

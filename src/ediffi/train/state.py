@@ -12,6 +12,7 @@ from ediffi.errors import UserError
 from ediffi.networks import Context, UNet, build_denoiser, enlarger_loss, sketch_loss
 from ediffi.train.config import TrainConfig
 from ediffi.train.examples import Batch
+from ediffi.train.run import Learner
 
 # where the loss on attention asks: below, a place says itself what is there; above, nothing does
 ATTENTION_SIGMAS = (0.3, 20.0)
@@ -28,12 +29,14 @@ class Losses(NamedTuple):
     attention: Tensor | None = None
 
 
-class TrainState:
+class TrainState(Learner):
     """One stage in training.
 
     >>> state = TrainState(config)                       # doctest: +SKIP
     >>> losses = state.step(examples.batch(0))           # doctest: +SKIP
     """
+
+    config: TrainConfig
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
@@ -56,20 +59,10 @@ class TrainState:
         Raises:
             FloatingPointError: the loss or its gradient is not finite; weights are untouched.
         """
-        config = self.config
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate_at(self.images)
         losses = self._losses(batch)
-        weighted = zip((1.0, 1.0, config.attention_loss), losses, strict=True)
+        weighted = zip((1.0, 1.0, self.config.attention_loss), losses, strict=True)
         means = [weight * loss.mean() for weight, loss in weighted if loss is not None]
-        torch.stack(means).sum().backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), config.clip_norm)
-        if not torch.isfinite(norm):
-            self.optimizer.zero_grad()
-            raise FloatingPointError(f"the gradient's norm is {float(norm)}")
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.images += len(batch.clean)
+        self.descend(torch.stack(means).sum(), len(batch.clean))
         self._update_average(len(batch.clean))
         return Losses(*(loss if loss is None else loss.detach() for loss in losses))
 
@@ -89,13 +82,11 @@ class TrainState:
         return Losses(denoise, sketch, self._astray(context, batch))
 
     def _astray(self, context: Context, batch: Batch) -> Tensor | None:
-        found = []
+        found, noisy = [], cast(UNet, self.denoiser.network).first_attention
         for layer, attention in context.attention.items():
             assert batch.exact is not None
             astray, asked = context.astray(attention, batch.exact)
-            if (
-                layer is cast(UNet, self.denoiser.network).first_attention
-            ):  # the sketch has no sigma
+            if layer is noisy:  # the others are the sketch's, which has no sigma
                 low, high = ATTENTION_SIGMAS
                 asked = asked & (batch.sigma > low) & (batch.sigma < high)
             found.append(astray[asked])
@@ -138,26 +129,12 @@ class TrainState:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a checkpoint must hold, by name."""
-        out = {f"weights.{name}": p.detach() for name, p in self.parameters.items()}
-        out |= {f"average.{name}": p for name, p in self.average.items()}
-        for name, parameter in self.parameters.items():
-            for key, value in self.optimizer.state.get(parameter, {}).items():
-                out[f"optimizer.{key}.{name}"] = value
-        # safetensors keeps no strides: channels_last weights are written as plain ones
-        return {name: tensor.contiguous() for name, tensor in out.items()}
+        average = {f"average.{name}": p.contiguous() for name, p in self.average.items()}
+        return super().tensors() | average
 
     @torch.no_grad()
     def restore(self, tensors: dict[str, Tensor], images: int) -> None:
         """Continue from what `tensors` returned after `images` images."""
-        self.images = images
-        for name, parameter in self.parameters.items():
-            parameter.copy_(tensors[f"weights.{name}"])
-            self.average[name].copy_(tensors[f"average.{name}"])
-            moments = {}
-            for key in ("step", "exp_avg", "exp_avg_sq"):
-                value = tensors.get(f"optimizer.{key}.{name}")
-                if value is not None:
-                    like = parameter if value.shape == parameter.shape else value
-                    moments[key] = torch.empty_like(like).copy_(value)
-            if moments:
-                self.optimizer.state[parameter] = moments
+        super().restore(tensors, images)
+        for name, average in self.average.items():
+            average.copy_(tensors[f"average.{name}"])
