@@ -14,7 +14,6 @@ import pytest
 import torch
 from PIL import Image
 from test_evaluate_record import Letters, context, quick_judge, tiny_cascade
-from tiny_grid import tiny_grid
 
 from ediffi.cascade import Cascade
 from ediffi.data.grid import Grid
@@ -25,11 +24,6 @@ from ediffi.evaluate.experiments import EncodersConfig, encoders
 from ediffi.evaluate.inception import InceptionV3
 
 __all__ = ["quick_judge"]
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    return tiny_grid(tmp_path_factory.mktemp("grid"))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_grid import tiny_grid
 
 from ediffi.cascade import Cascade, ModelConfig, Sampling, Stage, StageConfig
 from ediffi.data.grid import Grid
@@ -21,9 +20,9 @@ from ediffi.evaluate.prompts import (
     FIRST_WEIGHTS,
     first_weights_prompts,
     read_prompts,
-    write_prompts,
 )
 from ediffi.evaluate.reference import Reference, fit_judge
+from ediffi.evaluate.rows import write_rows
 from ediffi.networks import PRESETS, build_denoiser
 from ediffi.types import Tokens
 
@@ -43,14 +42,9 @@ class Letters:
 
 
 @pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    return tiny_grid(tmp_path_factory.mktemp("grid"))
-
-
-@pytest.fixture(scope="module")
 def prompts(grid: Grid, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("prompts") / "prompts.jsonl"
-    write_prompts(path, first_weights_prompts(grid, NUM, STYLES))
+    write_rows(path, first_weights_prompts(grid, NUM, STYLES))
     return path
 
 

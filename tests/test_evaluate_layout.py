@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_grid import tiny_grid
 
 from ediffi.cascade import Cascade, ModelConfig, Sampling, Stage, StageConfig
 from ediffi.conditioning import DEFAULT_TEXT, load_encoder
@@ -24,19 +23,14 @@ from ediffi.evaluate.layouts import (
     Place,
     make_layouts,
     read_layouts,
-    write_layouts,
 )
 from ediffi.evaluate.placement import candidates, cut, overlap, right
 from ediffi.evaluate.plots import layout_table
+from ediffi.evaluate.rows import write_rows
 from ediffi.networks import PRESETS, build_denoiser
 from ediffi.paint import RegionForm, place
 
 STYLES = ("noto", "emojione")
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    return tiny_grid(tmp_path_factory.mktemp("grid"))
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +128,7 @@ def tiny_cascade() -> Cascade:
 
 def test_run_writes_figures_and_a_sheet(grid: Grid, rows: Sequence[Layout], tmp_path: Path) -> None:
     path = tmp_path / "layouts.jsonl"
-    write_layouts(path, [rows[0], rows[3], rows[7]])
+    write_rows(path, [rows[0], rows[3], rows[7]])
     told: list[tuple[str, int, int]] = []
     results = run(tiny_cascade(), path, tmp_path, grid=grid, report=lambda *what: told.append(what))
     assert sum(more for what, more, _ in told if what == "shuffled") == 3
@@ -176,7 +170,7 @@ def _counted(calls: list[int]) -> Any:
 
 def test_too_few_things_for_a_judge(grid: Grid, rows: Sequence[Layout], tmp_path: Path) -> None:
     path = tmp_path / "layouts.jsonl"
-    write_layouts(path, [rows[0], rows[0]])
+    write_rows(path, [rows[0], rows[0]])
     with pytest.raises(UserError, match="at least 5 different things"):
         run(tiny_cascade(), path, tmp_path, grid=grid)
 

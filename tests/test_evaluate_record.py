@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_grid import tiny_grid
 
 from ediffi.cascade import Cascade, ModelConfig, Sampling, Stage, StageConfig, save_model
 from ediffi.cli.main import main
@@ -31,8 +30,9 @@ from ediffi.evaluate.compose_prompts import (
 from ediffi.evaluate.evaluation import Context, Settings, evaluate, read_record
 from ediffi.evaluate.instrument import DEGRADED, check
 from ediffi.evaluate.layout import layout_scores
-from ediffi.evaluate.layouts import make_layouts, write_layouts
+from ediffi.evaluate.layouts import make_layouts
 from ediffi.evaluate.plots import check_table, layout_table, plot_record, summary
+from ediffi.evaluate.rows import write_rows
 from ediffi.networks import PRESETS, build_denoiser
 from ediffi.types import Tokens
 
@@ -74,11 +74,6 @@ def tiny_cascade(encoders: dict[str, Any] | None = None) -> Cascade:
     config = ModelConfig(name="tiny", stages=(stage,), encoders={}, styles=STYLES)
     encoders = encoders or {"t5": Letters()}
     return Cascade(config, random_stage, encoders=encoders, hash="0" * 64)
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    return tiny_grid(tmp_path_factory.mktemp("grid"))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -156,7 +151,7 @@ def test_the_metric_layout(
     grid: Grid, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layouts = tmp_path / "layouts.jsonl"
-    write_layouts(layouts, make_layouts(grid, 9, STYLES[:2]))
+    write_rows(layouts, make_layouts(grid, 9, STYLES[:2]))
     monkeypatch.setattr("ediffi.evaluate.layout.LAYOUTS", layouts)
     asked = context(grid, cache, tmp_path)
     asked.__dict__["judges"] = replace(asked.judges, left_out={})

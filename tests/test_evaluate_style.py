@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_grid import STYLES, tiny_grid
+from tiny_grid import STYLES
 
 from ediffi.cascade import Cascade
 from ediffi.data.grid import Grid
@@ -18,20 +18,15 @@ from ediffi.data.render import Renderer
 from ediffi.errors import UserError
 from ediffi.evaluate.heads import LinearHead
 from ediffi.evaluate.real import draw, real_picture
+from ediffi.evaluate.rows import write_rows
 from ediffi.evaluate.style_judge import Eyes, Seen, StyleJudges
 from ediffi.evaluate.style_prompts import (
     STYLE_PROMPTS,
     StylePrompt,
     read_style_prompts,
     style_prompts,
-    write_style_prompts,
 )
 from ediffi.evaluate.style_transfer import looks, run, shuffled
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    return tiny_grid(tmp_path_factory.mktemp("grid"))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +42,7 @@ def test_prompts_and_references(grid: Grid, rows: list[StylePrompt], tmp_path: P
         assert row.held_out == grid.cells[row.reference, row.style].held_out
         assert not any(style in row.prompt for style in STYLES)
     path = tmp_path / "rows.jsonl"
-    write_style_prompts(path, rows)
+    write_rows(path, rows)
     assert read_style_prompts(path) == rows == style_prompts(grid, num=2)
     path.write_text('{"prompt": "a fox"}\n')
     with pytest.raises(UserError, match=r"rows\.jsonl is no list of prompts with references"):
@@ -109,7 +104,7 @@ def test_run(
     grid: Grid, rows: list[StylePrompt], whole_folder: Path, model_folder: Path, tmp_path: Path
 ) -> None:
     path, mine = tmp_path / "rows.jsonl", tmp_path / "mine"
-    write_style_prompts(path, rows)
+    write_rows(path, rows)
     mine.mkdir()
     Image.new("RGB", (40, 40), "red").save(mine / "poster.png")
     options = {"grid": grid, "references": mine, "cache_dir": tmp_path / "cache"}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ediffi.cli.lists import names
 from ediffi.errors import UserError
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def evaluate(
         return _fixed(protocol, model or "pictogram", output, prompts, references, processes, cache)
     asked = {
         "split": split,
-        "metrics": _names(metrics),
+        "metrics": names(metrics),
         "guidance": _scales(guidance),
         "num_images": num_images,
         "stage": stage,
@@ -281,10 +282,6 @@ def _clip(clip: Path | None, output: Path, cache: Path | None) -> None:
     with progress_bars() as report:
         results = protocol.run(str(clip), output, grid=Grid.load(cache), report=report)
     typer.echo(protocol.page(results))
-
-
-def _names(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(name.strip() for name in text.split(","))
 
 
 def _scales(text: str | None) -> tuple[float, ...] | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ediffi.cli.display import Clock, Preview, progress_bar
+from ediffi.cli.lists import names
 from ediffi.errors import UserError
 from ediffi.files import make_folder
 
@@ -150,7 +151,7 @@ def draw(
         "sampler": sampler,
         "tile": tile,
         "style_strength": style_strength,
-        "style_stages": _words(style_stages),
+        "style_stages": names(style_stages),
     }
     import torch
 
@@ -168,7 +169,7 @@ def draw(
         place(text, painting)
     picture = None if start_from is None else open_picture(start_from)
     cascade = Cascade.from_pretrained(model)
-    roles = readers(cascade.roles, _words(use), varied is None, look is not None)
+    roles = readers(cascade.roles, names(use), varied is None, look is not None)
     plan = cascade.plan(start_from=picture, **asked)
     _check_outputs(jobs, prompts is not None)
     watch = Preview(_preview_path(jobs[0].path, prompts is not None)) if preview else None
@@ -303,10 +304,6 @@ def _references(options: Sequence[str]) -> list[tuple[Path, float]]:
         except ValueError:  # a colon of the name's own
             out.append((Path(option), 1.0))
     return out
-
-
-def _words(text: str | None) -> list[str] | None:
-    return None if text is None else [word.strip() for word in text.split(",")]
 
 
 def _read_prompts(path: Path) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-import json
 from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -11,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ediffi.data.captions import article, indefinite
 from ediffi.data.grid import MONOCHROME, Cell, Grid
@@ -19,12 +18,11 @@ from ediffi.data.palette import BACKGROUNDS, ink_for
 from ediffi.data.rasterize import Pixels
 from ediffi.data.render import Renderer
 from ediffi.data.scene import DEFAULT_STYLES, vocabulary
-from ediffi.errors import UserError
 from ediffi.evaluate.colours import distance, to_lab
 from ediffi.evaluate.pictures import Picture
 from ediffi.evaluate.prompts import visible_backgrounds
 from ediffi.evaluate.real import Place, placed
-from ediffi.files import write_atomically
+from ediffi.evaluate.rows import read_rows
 
 COMPOSE = resources.files("ediffi.evaluate").joinpath("compose_prompts.jsonl")
 """What `compose_prompts` gave; committed before the weights that it judges."""
@@ -225,17 +223,6 @@ def recoloured(pixels: Pixels, colour: str) -> Pixels:
     return np.concatenate([np.round(out * alpha * 255).astype(np.uint8), pixels[..., 3:]], -1)
 
 
-def write_compose(path: Path, rows: Sequence[ComposePrompt]) -> None:
-    """One JSON object a line."""
-    write_atomically(path, "".join(row.model_dump_json() + "\n" for row in rows).encode())
-
-
 def read_compose(path: Path | Traversable) -> list[ComposePrompt]:
-    """The inverse of `write_compose`."""
-    try:
-        lines = path.read_text().splitlines()
-        return [ComposePrompt.model_validate(json.loads(line)) for line in lines if line]
-    except OSError as error:
-        raise UserError(f"cannot read the prompts {path}: {error.strerror}") from error
-    except (ValueError, ValidationError) as error:
-        raise UserError(f"{path} is no list of compose prompts: {error}") from error
+    """See `read_rows`."""
+    return read_rows(path, ComposePrompt, "compose prompts")

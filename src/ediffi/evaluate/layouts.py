@@ -3,7 +3,6 @@ before the weights that they judge."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from importlib import resources
@@ -15,13 +14,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ediffi.data.captions import article
 from ediffi.data.composer import DEFAULT_STYLES, Background, Item, Scene, vocabulary
 from ediffi.data.grid import Cell, Grid
-from ediffi.errors import UserError
 from ediffi.evaluate.prompts import visible_backgrounds
+from ediffi.evaluate.rows import read_rows
 from ediffi.paint import Painting, Region, RegionForm
 
 LAYOUTS = resources.files("ediffi.evaluate").joinpath("layouts.jsonl")
@@ -213,17 +212,6 @@ def _draw(kind: Kind, box: Box, rng: Random) -> tuple[list[Point], float]:
     return points, width
 
 
-def write_layouts(path: Path, rows: Sequence[Layout]) -> None:
-    """One JSON object a line."""
-    path.write_text("".join(row.model_dump_json() + "\n" for row in rows))
-
-
 def read_layouts(path: Path | Traversable) -> list[Layout]:
-    """The inverse of `write_layouts`."""
-    try:
-        lines = path.read_text().splitlines()
-        return [Layout.model_validate(json.loads(line)) for line in lines if line]
-    except OSError as error:
-        raise UserError(f"cannot read the layouts {path}: {error.strerror}") from error
-    except (ValueError, ValidationError) as error:
-        raise UserError(f"{path} is no list of layouts: {error}") from error
+    """See `read_rows`."""
+    return read_rows(path, Layout, "layouts")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from random import Random
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ediffi.data.captions import Thing, write_caption
 from ediffi.data.composer import DEFAULT_STYLES, Background, Item, Scene, vocabulary
 from ediffi.data.grid import Cell, Grid
 from ediffi.data.palette import BACKGROUNDS
-from ediffi.errors import UserError
 from ediffi.evaluate.colours import distance, to_lab
+from ediffi.evaluate.rows import read_rows
 
 FIRST_WEIGHTS = resources.files("ediffi.evaluate").joinpath("first_weights_prompts.jsonl")
 """What `first_weights_prompts` gave before there were weights to judge."""
@@ -93,18 +92,6 @@ def real_scene(grid: Grid, hexcode: str, style: str, background: str) -> Scene:
     return Scene(0, "single", Background("plain", (background,)), (item,), "", ())
 
 
-def write_prompts(path: Path, rows: Sequence[FixedPrompt]) -> None:
-    """One JSON object a line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(row.model_dump_json() + "\n" for row in rows))
-
-
 def read_prompts(path: Path | Traversable) -> list[FixedPrompt]:
-    """The inverse of `write_prompts`."""
-    try:
-        lines = path.read_text().splitlines()
-        return [FixedPrompt.model_validate(json.loads(line)) for line in lines if line]
-    except OSError as error:
-        raise UserError(f"cannot read the prompts {path}: {error.strerror}") from error
-    except (ValueError, ValidationError) as error:
-        raise UserError(f"{path} is no list of fixed prompts: {error}") from error
+    """See `read_rows`."""
+    return read_rows(path, FixedPrompt, "fixed prompts")

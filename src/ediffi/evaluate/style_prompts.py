@@ -3,22 +3,21 @@ committed before the weights that they judge."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from random import Random
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ediffi.data.captions import article
 from ediffi.data.grid import MONOCHROME, NO_COLOUR_GROUPS, Cell, Grid
 from ediffi.data.heldout import is_concept_held_out
 from ediffi.data.scene import vocabulary
-from ediffi.errors import UserError
 from ediffi.evaluate.prompts import visible_backgrounds
 from ediffi.evaluate.real import RealPicture, real_picture
+from ediffi.evaluate.rows import read_rows
 
 STYLE_PROMPTS = resources.files("ediffi.evaluate").joinpath("style_prompts.jsonl")
 """What `style_prompts` gave before there were weights that read references."""
@@ -109,17 +108,6 @@ def _references(grid: Grid, hexcode: str, style: str) -> list[Cell]:
     return [cell for cell in cells if cell.held_out] or cells
 
 
-def write_style_prompts(path: Path, rows: Sequence[StylePrompt]) -> None:
-    """One JSON object a line."""
-    path.write_text("".join(row.model_dump_json() + "\n" for row in rows))
-
-
 def read_style_prompts(path: Path | Traversable) -> list[StylePrompt]:
-    """The inverse of `write_style_prompts`."""
-    try:
-        lines = path.read_text().splitlines()
-        return [StylePrompt.model_validate(json.loads(line)) for line in lines if line]
-    except OSError as error:
-        raise UserError(f"cannot read the prompts {path}: {error}") from error
-    except (ValueError, ValidationError) as error:
-        raise UserError(f"{path} is no list of prompts with references: {error}") from error
+    """See `read_rows`."""
+    return read_rows(path, StylePrompt, "prompts with references")
