@@ -1,4 +1,4 @@
-"""Tiny real models, made once: encoders saved by transformers, and a whole cascade in a folder."""
+"""Tiny real things: a grid, encoders saved by transformers, and a whole cascade in a folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # no test may reach for the network
 
 import pytest
 import torch
+from tiny_grid import tiny_grid
+
+from ediffi.data.grid import Grid
 
 WORDS = "a an the on and next to red blue green fox rocket cat tree in of drawing background light"
 RESOLUTIONS = (16, 64, 256)  # of the tiny cascade's stages
@@ -33,6 +36,12 @@ def save_tokenizer(folder: Path, *, max_length: int) -> int:
         model_max_length=max_length,
     ).save_pretrained(folder)
     return len(names)
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
+    """A real grid of a few concepts; each test file has its own."""
+    return tiny_grid(tmp_path_factory.mktemp("grid"))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ from random import Random
 
 import numpy as np
 import pytest
-from tiny_grid import tiny_grid
 
 from ediffi.data.backdrops import (
     BACKDROPS,
@@ -20,11 +19,6 @@ from ediffi.data.composer import Composer, SceneConfig
 from ediffi.data.grid import Grid
 from ediffi.data.palette import BACKGROUNDS
 from ediffi.data.scene import Scene
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    return tiny_grid(tmp_path_factory.mktemp("tiny"))
 
 
 def only(kind: str, **options: object) -> SceneConfig:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydantic import ValidationError
-from tiny_grid import CONCEPTS, STYLES, tiny_grid
+from tiny_grid import CONCEPTS, STYLES
 
 from ediffi.data.composer import Background, Composer, Item, Scene, SceneConfig
 from ediffi.data.grid import MONOCHROME, Grid
@@ -25,11 +25,6 @@ from ediffi.data.render import draw_background
 from ediffi.errors import UserError
 
 COLOUR = ("noto", "emojione")
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    return tiny_grid(tmp_path_factory.mktemp("tiny"))
 
 
 def composer(grid: Grid, styles: Sequence[str] = COLOUR, **options: object) -> Composer:

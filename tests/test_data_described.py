@@ -7,7 +7,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tiny_grid import tiny_grid
 
 from ediffi.data.backdrops import (
     SCENERY,
@@ -21,11 +20,6 @@ from ediffi.data.recolour import turn_hue
 from ediffi.data.scene import Caption, Scene
 
 COLOUR = ("noto", "emojione")
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    return tiny_grid(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")

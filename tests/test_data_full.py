@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from tiny_grid import STYLES, tiny_grid
+from tiny_grid import STYLES
 
 from ediffi.data import layout
 from ediffi.data.backdrops import (
@@ -25,11 +25,6 @@ EVERYTHING = {
     "mirrored": 1.0, "recoloured": 1.0, "counted": 0.5, "grouped": 1.0, "in_front": 0.5,
     "sized": 1.0, "shadows": 1.0, "backdrops": 1.0, "keywords": 0.3, "detailed": 1.0,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    return tiny_grid(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")

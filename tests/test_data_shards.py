@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from test_data_import import good
-from tiny_grid import STYLES, tiny_grid
+from tiny_grid import STYLES
 
 from ediffi.cascade import ModelFolder
 from ediffi.cli.main import main
@@ -32,11 +32,6 @@ from ediffi.train import checkpoint as checkpoints
 from ediffi.train.config import TrainConfig, preset_config
 from ediffi.train.examples import Examples
 from ediffi.train.loop import train
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    return tiny_grid(tmp_path_factory.mktemp("grid"))
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from tiny_grid import tiny_grid
 
 from ediffi.data.grid import Grid
 from ediffi.data.recolour import turn_hue
 from ediffi.data.sprites import SpriteStore
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    return tiny_grid(tmp_path_factory.mktemp("tiny"))
 
 
 def test_turning_hues() -> None:

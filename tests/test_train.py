@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_grid import STYLES, tiny_grid
+from tiny_grid import STYLES
 
 from ediffi.cascade import Cascade
 from ediffi.conditioning import CachedText, EncoderSpec, TextEncoder
@@ -33,11 +33,6 @@ from ediffi.train.state import TrainState
 
 Encoders = dict[str, CachedText]
 SCENES = SceneConfig(styles=STYLES[:2], seed=3)
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    return tiny_grid(tmp_path_factory.mktemp("grid"))
 
 
 @pytest.fixture(scope="module")

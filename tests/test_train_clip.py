@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from tiny_grid import STYLES, tiny_grid
+from tiny_grid import STYLES
 
 from ediffi.cli.main import main
 from ediffi.conditioning.clip import ClipImageEncoder, ClipTextEncoder
@@ -26,11 +26,6 @@ from ediffi.train.clip_config import ClipConfig, clip_preset
 from ediffi.train.clip_examples import ClipExamples, tells_style, varied
 from ediffi.train.clip_folder import learn_tokenizer, save_clip
 from ediffi.train.clip_loss import anchor_loss, contrastive_loss, positives
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    return tiny_grid(tmp_path_factory.mktemp("grid"))
 
 
 @pytest.fixture(scope="module")

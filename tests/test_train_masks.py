@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 from test_train import SCENES, config
-from tiny_grid import tiny_grid
 
 from ediffi.conditioning import CachedText, EncoderSpec, TextEncoder
 from ediffi.data.collection import Scenes
 from ediffi.data.composer import Composer, SceneConfig
+from ediffi.data.grid import Grid
 from ediffi.data.palette import BACKGROUNDS
 from ediffi.networks import UNet
 from ediffi.train.examples import Batch, Examples
@@ -27,8 +27,8 @@ ON: dict[str, Any] = {"shown_masks": 0.5, "attention_loss": 0.02, "sketch_images
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
-    return Scenes(Composer(tiny_grid(tmp_path_factory.mktemp("grid")), SCENES))
+def scenes(grid: Grid) -> Scenes:
+    return Scenes(Composer(grid, SCENES))
 
 
 @pytest.fixture(scope="module")

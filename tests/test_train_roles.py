@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from test_train import SCENES, config, final
-from tiny_grid import STYLES, tiny_grid
+from tiny_grid import STYLES
 
 from ediffi.cascade import Cascade, ModelFolder
 from ediffi.cli.main import main
@@ -26,11 +26,6 @@ from ediffi.train.loop import train
 from ediffi.train.references import References
 
 ALL = ("t5", "clip_text", "clip_image")
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    return tiny_grid(tmp_path_factory.mktemp("grid"))
 
 
 @pytest.fixture(scope="module")
