@@ -36,11 +36,13 @@ class RegionForm:
     """How a region's weight w' becomes what is added to Q K^T: w = w' * growth * scale.
 
     scale: the largest of Q K^T (the paper's), or its standard deviation; growth: log(1 + sigma)
-    (the paper's), or log(1 + sigma^2), which fades sooner.
+    (the paper's), or log(1 + sigma^2), which fades sooner. placed: beyond the paper, whether a
+    sketch also puts what a painted phrase names where it is painted.
     """
 
     scale: Literal["max", "std"] = "max"
     growth: Literal["sigma", "sigma-squared"] = "sigma"
+    placed: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,22 @@ class Regions:
     def map(self, fn: Callable[[Tensor], Tensor]) -> Regions:
         columns = {role: fn(c) for role, c in self.columns.items()}
         return replace(self, masks=fn(self.masks), columns=columns, weight=fn(self.weight))
+
+
+@dataclass(frozen=True)
+class Things:
+    """Where the things of B pictures are, which training may know: K at most, in the order in which
+    the captions name them. boxes: (B, K, 4) x, y, width, height, shares of the canvas;
+    there: (B, K) bool, whether there are so many; columns[role]: (B, K, L) bool, the tokens of each
+    thing's phrase."""
+
+    boxes: Tensor
+    there: Tensor
+    columns: dict[str, Tensor]
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Things:
+        columns = {role: fn(c) for role, c in self.columns.items()}
+        return Things(fn(self.boxes), fn(self.there), columns)
 
 
 @dataclass(frozen=True)
@@ -116,14 +134,14 @@ class StageInput:
 
     low_res: (B, 3, h, w) in about [-1, 1], already noised once (so that both halves of a guided
     pair see the same noise), and augmentation: (B,) the std of that noise. Both None in the base.
-    watch: whether the network is to keep the attention maps that training looks at.
+    things: where they are, told in training only.
     memo: what a network or a wrapper computed once from this input, e.g. text keys and values.
     """
 
     prompt: Prompt
     low_res: Tensor | None = None
     augmentation: Tensor | None = None
-    watch: bool = False
+    things: Things | None = None
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> StageInput:
@@ -131,7 +149,7 @@ class StageInput:
             self.prompt.map(fn),
             None if self.low_res is None else fn(self.low_res),
             None if self.augmentation is None else fn(self.augmentation),
-            self.watch,
+            None if self.things is None else self.things.map(fn),
         )
 
 

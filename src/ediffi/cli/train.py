@@ -189,7 +189,7 @@ def collection_of(
         raise UserError(f"{given[0]} chooses scenes of the pictogram grid: not with --data")
     shards = ShardSet(data, min_size=RESOLUTIONS[config.stage], seed=seed)
     # nobody knows where on these pictures the words of their captions are
-    unmasked = {"shown_masks": 0.0, "attention_loss": 0.0}
+    unmasked = {"shown_masks": 0.0, "layout_loss": 0.0}
     return config.model_copy(update={"seed": seed, "num_scenes": len(shards)} | unmasked), shards
 
 
@@ -231,13 +231,13 @@ def _origin(model: str, stage: str) -> tuple[Any, Any]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    loss, sketch, attention, *bands = (
+    loss, sketch, layout, *bands = (
         "-" if v is None else f"{v:.3f}"
-        for v in (row["loss"], row["sketch_loss"], row["attention_loss"], *row["loss_by_band"])
+        for v in (row["loss"], row["sketch_loss"], row["layout_loss"], *row["loss_by_band"])
     )
     share = "" if row["share_of_machine"] is None else f"  {row['share_of_machine']:.0%} of machine"
     return (
         f"{row['images']:>9,} images  loss {loss}  by sigma, low to high: {' '.join(bands)}  "
-        f"sketch {sketch}  attention {attention}  "
+        f"sketch {sketch}  layout {layout}  "
         f"{row['images_per_second']:.1f} images/s{share}"
     )

@@ -109,6 +109,11 @@ COLOUR_WORDS = frozenset(
 )
 
 
+def tells_style(text: str, style: str) -> bool:
+    """Whether one of the style's names or phrases is in a caption."""
+    return any(words in text for words in (*STYLES[style][0], *STYLES[style][1]))
+
+
 def without_colours(label: str) -> str:
     """The label less its colour words, unless it is nothing else.
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ediffi.cascade.config import DataSource
 from ediffi.cascade.vocabulary import words_of
 from ediffi.data.composer import Composer
+from ediffi.data.layout import Box
 from ediffi.data.rasterize import Pixels
 
 
@@ -23,12 +24,14 @@ from ediffi.data.rasterize import Pixels
 class Phrase:
     """caption[span[0]:span[1]] and what it names in the picture: mask (side, side) in [0, 1].
 
-    thing: one that stands somewhere, not a part of the background.
+    thing: one that stands somewhere, not a part of the background; boxes: those of what it names
+    that no phrase before it has named, "three cats" three.
     """
 
     span: tuple[int, int]
     mask: NDArray[np.float32]
     thing: bool
+    boxes: tuple[Box, ...] = ()
 
 
 class Collection(Protocol):
@@ -42,7 +45,8 @@ class Collection(Protocol):
         """What is said of picture `index`, at least one caption."""
 
     def phrases(self, index: int, caption: int, side: int) -> Sequence[Phrase]:
-        """What a caption of picture `index` names, things first; empty where nobody knows."""
+        """What a caption of picture `index` names, things first, in its order; empty where nobody
+        knows."""
 
     def pixels(self, index: int, size: int, *, crop: int | None = None, seed: int = 0) -> Pixels:
         """Picture `index`, (size, size, 3) uint8; with `crop` a (crop, crop, 3) window of it, at a
@@ -79,15 +83,15 @@ class Scenes:
         scene = self.composer.scene(index)
         parts = self.composer.masks(scene, side)
         free = 1 - parts.sum(0).clip(0, 1)  # the background of a plain scene
-        named = [
-            Phrase(
-                (span.start, span.end),
-                parts[list(span.parts)].sum(0).clip(0, 1) if span.parts else free,
-                span.kind == "thing",
-            )
-            for span in scene.captions[caption].spans
-            if span.kind in ("thing", "stuff", "background")
-        ]
+        named, told = [], set[int]()
+        for span in scene.captions[caption].spans:
+            if span.kind not in ("thing", "stuff", "background"):
+                continue
+            mask = parts[list(span.parts)].sum(0).clip(0, 1) if span.parts else free
+            new = [part for part in span.parts if part not in told and part < len(scene.items)]
+            told.update(new)
+            boxes = tuple(scene.items[part].box for part in new)
+            named.append(Phrase((span.start, span.end), mask, span.kind == "thing", boxes))
         seen = [phrase for phrase in named if phrase.mask.max() > 0.5]
         return sorted(seen, key=lambda phrase: not phrase.thing)
 

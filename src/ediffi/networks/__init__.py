@@ -6,10 +6,11 @@ from ediffi.diffusion import EDM, ResidualEDM
 from ediffi.networks.context import Context
 from ediffi.networks.enlarger import enlarger_loss
 from ediffi.networks.presets import PRESETS, RESOLUTIONS, STAGES
-from ediffi.networks.sketch import sketch_loss
+from ediffi.networks.sketch import LAYERS, layout_loss, sketch_loss
 from ediffi.networks.unet import Level, UNet, UNetConfig
 
 __all__ = [
+    "LAYERS",
     "PRESETS",
     "RESOLUTIONS",
     "STAGES",
@@ -19,6 +20,7 @@ __all__ = [
     "UNetConfig",
     "build_denoiser",
     "enlarger_loss",
+    "layout_loss",
     "sketch_loss",
 ]
 

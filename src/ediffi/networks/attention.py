@@ -87,10 +87,6 @@ class CrossAttention(nn.Module):
     def forward(self, x: Tensor, context: Context, size: tuple[int, int]) -> Tensor:
         q = split_heads(self.query(self.norm(x)), self.num_heads)
         k, v = context.once(self, self.keys_values)
-        if self in context.watched:
-            scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-            scores = scores.float().masked_fill(~context.mask[:, None, None, :], -torch.inf)
-            context.attention[self] = scores.softmax(dim=-1).mean(1), size
         bias = None
         if context.regions is not None:
             bias = partial(context.region_bias, size=size, per_query=self.per_query)
@@ -102,7 +98,7 @@ class CrossAttention(nn.Module):
 
 
 class Reading(nn.Module):
-    """What each place is about: attention of one head, whose values are the words as they are."""
+    """Which words each query is about: attention of one head."""
 
     def __init__(self, channels: int, context_width: int, head_width: int) -> None:
         super().__init__()
@@ -110,18 +106,11 @@ class Reading(nn.Module):
         self.query = nn.Linear(channels, head_width, bias=False)
         self.key = nn.Linear(context_width, head_width, bias=False)
 
-    def forward(self, x: Tensor, context: Context, size: tuple[int, int]) -> Tensor:
-        """x (B, N, C) of a grid (H, W) -> (B, N, E), a mean of `context.words` for each place."""
-        q = self.query(self.norm(x))[:, None]
-        k = context.once(self, self.key)[:, None]
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        """x (B, N, C) -> shares (B, N, L), which sum to 1 over the tokens."""
+        q, k = self.query(self.norm(x)), context.once(self, self.key)
         scores = ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).float()
-        mask = context.mask[:, None, None, :]
-        if self in context.watched:
-            shares = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
-            context.attention[self] = shares.mean(1), size
-        if context.regions is not None:
-            scores = scores + context.region_bias(scores, size, per_query=False)
-        return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)[:, 0] @ context.words
+        return scores.masked_fill(~context.mask[:, None, :], -torch.inf).softmax(dim=-1)
 
 
 class TransformerBlock(nn.Module):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +13,22 @@ from torch import Tensor, nn
 
 from ediffi.types import Prompt, Regions, Window
 
-Attention = tuple[Tensor, tuple[int, int]]
-"""The mean over heads of a layer's attention to tokens (B, N, L), and its grid (H, W)."""
+STRAY = 0.01  # of a mask's sum, on each side
+
+
+class Drawn(NamedTuple):
+    """What a network draws before there is noise to look at, see `Sketch` and `Enlarger`.
+
+    features: (B, C, h, w); picture: (B, 3, H, W) in about [-1, 1]. Of a sketch: boxes (B, K, 4) of
+    its layers; there (B, K), logits of whether there is a thing in each; shares (B, K, L), of each
+    layer's attention to the tokens.
+    """
+
+    features: Tensor
+    picture: Tensor
+    boxes: Tensor | None = None
+    there: Tensor | None = None
+    shares: Tensor | None = None
 
 
 class Context:
@@ -36,9 +51,7 @@ class Context:
         self.states, self.mask, self.pooled, self.words = states, mask, pooled, words
         self.offsets, self.regions = offsets, regions
         self.sigma: Tensor | None = None  # (B,), set by the network
-        self.sketch: tuple[Tensor, Tensor] | None = None  # see `Sketch`, set by the network
-        self.watched: tuple[nn.Module, ...] = ()  # layers whose attention training looks at
-        self.attention: dict[nn.Module, Attention] = {}  # their maps
+        self.drawn: Drawn | None = None  # before there is noise to look at, set by the network
         self._memo: dict[Any, Any] = {}
 
     def once(self, key: Any, fn: Callable[[Tensor], Any]) -> Any:
@@ -68,30 +81,46 @@ class Context:
         assert self.regions is not None
         masks = _resized(self.regions.masks, size, self.regions.window)
         masks = (masks * self.regions.weight[:, :, None, None]).flatten(2)  # (B, R, N)
-        return (masks.transpose(1, 2) @ self._tokens(self.regions))[:, None]
+        return (masks.transpose(1, 2) @ self.marked(self.regions.columns))[:, None]
 
-    def _tokens(self, regions: Regions) -> Tensor:
-        """1 where a token is of a region's phrase, else 0: (B, R, L)."""
-        tokens = self.states.new_zeros(*regions.weight.shape, self.states.shape[1]).float()
-        for role, columns in regions.columns.items():
+    def marked(self, columns: Mapping[str, Tensor]) -> Tensor:
+        """1 where a token is of a phrase, else 0: (B, R, L). columns[role]: (B, R, tokens) bool."""
+        phrases = next(iter(columns.values())).shape[1] if columns else 0
+        tokens = self.states.new_zeros(len(self.states), phrases, self.states.shape[1]).float()
+        for role, own in columns.items():
             start = self.offsets[role]
-            tokens[:, :, start : start + columns.shape[-1]] = columns
+            tokens[:, :, start : start + own.shape[-1]] = own
         return tokens
 
-    def astray(self, attention: Attention, exact: Regions) -> tuple[Tensor, Tensor]:
-        """How far a layer looks past the words for what is in each place.
+    def painted(self) -> Tensor | None:
+        """The box around where each token is painted, and 1 (0 where it is not): (B, L, 5)."""
+        if self.regions is None or not self.regions.columns or not self.regions.form.placed:
+            return None
+        boxes = F.pad(bounds(self.regions.masks), (0, 1), value=1.0)  # (B, R, 5)
+        shown = (self.regions.weight > 0) & (self.regions.masks.amax((2, 3)) > 0.5)
+        tokens = self.marked(self.regions.columns) * shown[:, :, None]
+        times = tokens.sum(1).clamp_min(1)  # a token may be of several painted phrases
+        return tokens.transpose(1, 2) @ boxes / times[:, :, None]
 
-        exact: the masks of phrases, weight 0 where there is none. Returns (B,): the mean over
-        phrases of -log(share of attention on the phrase's tokens inside its mask), and whether
-        there was a phrase to look at.
-        """
-        weights, size = attention
-        tokens = self._tokens(exact)
-        masks = _resized(exact.masks, size, None).flatten(2)
-        share = tokens @ weights.transpose(1, 2)  # (B, R, N)
-        each = -((share + 1e-3).log() * masks).sum(-1) / masks.sum(-1).clamp_min(1e-3)
-        there = (exact.weight > 0) & tokens.any(-1)
-        return (each * there).sum(1) / there.sum(1).clamp_min(1), there.any(1)
+    def unpainted(self) -> Context:
+        """The same for layers whose queries are no places of the picture."""
+        other = copy(self)
+        other.regions = None
+        return other
+
+
+def bounds(masks: Tensor) -> Tensor:
+    """The boxes (B, R, 4) that hold all but the outermost hundredth of masks (B, R, H, W) on each
+    side, which may be what a brush left by accident: x, y, width, height, shares of the canvas."""
+    sides = []
+    for across in (2, 3):
+        profile = masks.sum(across)
+        share = profile.cumsum(-1) / profile.sum(-1, keepdim=True).clamp_min(1e-6)
+        low = (share <= STRAY).sum(-1) / masks.shape[5 - across]
+        high = 1 - (share >= 1 - STRAY).sum(-1).sub(1).clamp_min(0) / masks.shape[5 - across]
+        sides.append((low, (high - low).clamp_min(0)))
+    (x, width), (y, height) = sides
+    return torch.stack([x, y, width, height], dim=-1)
 
 
 def _largest(scores: Tensor, visible: Tensor, across: tuple[int, ...]) -> Tensor:

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ediffi.networks.attention import Reading, TransformerBlock, zero_init
-from ediffi.networks.context import Context
+from ediffi.networks.context import Context, Drawn
+from ediffi.networks.layers import over, placed
+from ediffi.types import Things
 
 SIGMA = 80.0  # the noise level at which a sketch is drawn: where sampling starts
-DRAFT_WIDTH = 512
+LAYERS = 4  # things that a sketch can have
+SIDE = 48  # of a layer's drawing, in pixels
+WIDTH = 1024  # between a layer's words and its drawing
+BACKDROP = 32  # side of what is behind the layers, in pixels
+MARGIN = 0.06  # of a layer around its thing's box, on each side
+LEAST = 0.02  # side of a layer's box, as a share of the canvas
 
 
 class Sketch(nn.Module):
     """E[x0 | prompt], the ideal denoiser at sigma = inf, from the prompt alone.
 
     A base network has to draw the whole picture from words at high sigma, but few of the sigmas it
-    is trained with are high, and the way from words to pixels through a U-Net is long. Here two
-    layers make a draft from the prompt's pooled vector, a grid of queries that see their part of it
-    reads the prompt's tokens through a few transformer blocks, each place makes its part of the
-    draft again from the words that it turns out to be about (so that two things do not become one
-    mixed thing), and the result is trained directly, by regression. The U-Net gets it as features
-    on its coarsest grid and as a picture on its widest; both enter through layers that start at
-    zero, so older weights stay what they were.
+    is trained with are high, and the way from words to pixels through a U-Net is long. A sketch is
+    trained directly, by regression. It draws in layers: each of a few queries finds a thing in the
+    prompt's tokens, says where it stands, and makes a small drawing with an alpha channel from the
+    words for it, which is put there (layers as in AIR, Eslami et al. 2016). So a thing is learned
+    once, for all places and sizes and whatever is beside it; where a phrase is painted, its layer
+    goes there. The U-Net gets the picture on its widest grid and each layer's features on its
+    coarsest; both enter through layers that start at zero, so older weights stay what they were.
     It depends on no noise: sampling computes it once per prompt.
-
-    picture: (B, 3, grid * factor, grid * factor) in about [-1, 1].
     """
 
     def __init__(
@@ -36,28 +39,20 @@ class Sketch(nn.Module):
         channels: int,
         *,
         enter: int,
+        patch: int,
         depth: int,
         grid: int,
-        factor: int,
+        side: int,
         embedding_width: int,
         context_width: int,
         head_width: int,
     ) -> None:
-        """channels, enter: of the coarsest and of the widest grid; factor: between their sides."""
+        """channels, enter: of the coarsest and of the widest grid; patch: pixels per cell of the
+        widest; grid: side of the coarsest; side: of the picture, in pixels."""
         super().__init__()
-        self.factor = factor
-        self.queries = nn.Parameter(0.5 * torch.randn(1, channels, grid, grid))
+        self.side, self.grid, self.patch = side, grid, patch
+        self.layers = nn.Parameter(0.5 * torch.randn(1, channels, 1, LAYERS + 1))  # and backdrop
         self.pooled = nn.Linear(embedding_width, channels)
-        cell = 3 * factor**2
-        self.draft = nn.Sequential(
-            nn.Linear(embedding_width, DRAFT_WIDTH),
-            nn.GELU(),
-            zero_init(nn.Linear(DRAFT_WIDTH, cell * grid**2)),
-        )
-        self.reading = Reading(channels, context_width, head_width)
-        self.trust = nn.Parameter(torch.tensor(0.5))  # in the words of a place, not of the prompt
-        self.redraft = zero_init(nn.Linear(channels, DRAFT_WIDTH, bias=False))
-        self.see = nn.Conv2d(cell, channels, 1)
         self.blocks = nn.ModuleList(
             TransformerBlock(
                 channels,
@@ -69,51 +64,103 @@ class Sketch(nn.Module):
             for _ in range(depth)
         )
         self.norm = nn.LayerNorm(channels)
-        self.read = nn.Linear(channels, cell)
-        self.to_bottom = zero_init(nn.Conv2d(channels, channels, 1))
-        self.to_entrance = zero_init(nn.Conv2d(3, enter, 3, padding=1))
+        self.reading = Reading(channels, context_width, head_width)
+        told = channels + embedding_width
+        self.place = nn.Linear(channels, 5)  # centre, sides, whether there is a thing
+        self.fit = _mlp(channels + 2, channels // 2, 4)  # of a thing to where it is painted
+        self.drawing = _mlp(told, WIDTH, 4 * SIDE**2)
+        self.tint = zero_init(nn.Linear(channels, 12))
+        self.backdrop = _mlp(told, channels, 3 * BACKDROP**2)
+        self.to_coarsest = zero_init(nn.Linear(told, channels))
+        self.to_widest = zero_init(nn.Conv2d(3 * patch**2, enter, 3, padding=1))
 
-    def forward(self, context: Context) -> tuple[Tensor, Tensor]:
-        """Features (B, channels, grid, grid) and the picture."""
-        embedding = F.silu(context.pooled)
-        first, last = cast(nn.Linear, self.draft[0]), cast(nn.Linear, self.draft[2])
-        draft = last(F.gelu(first(context.pooled))).unflatten(1, (-1, *self.queries.shape[2:]))
-        h = self.queries + self.pooled(embedding)[:, :, None, None] + self.see(draft)
-        h = h.contiguous(memory_format=torch.channels_last)
-        context.sigma = context.pooled.new_full((len(h),), SIGMA)
+    def forward(self, context: Context, things: Things | None = None) -> Drawn:
+        """things: where they are, where that is known; else where the prompt or a person says."""
+        embedding, words = F.silu(context.pooled), context.unpainted()
+        words.sigma = context.pooled.new_full((len(embedding),), SIGMA)
+        h = self.layers + self.pooled(embedding)[:, :, None, None]
         for block in self.blocks:
-            h = block(h, embedding, context)
-        h = self.norm(h.permute(0, 2, 3, 1))
-        places = h.flatten(1, 2)
-        whole = context.pooled[:, None]
-        about = self.reading(places, context, (h.shape[1], h.shape[2]))
-        about = whole + self.trust * (about - whole)
-        drafted = F.gelu(first(about) + self.redraft(places))  # (B, places, width)
-        each = last.weight.unflatten(0, (-1, drafted.shape[1]))  # (cell, places, width)
-        cells = torch.einsum("bpw,cpw->bpc", drafted, each) + last.bias.view(each.shape[:2]).T
-        cells = cells.unflatten(1, h.shape[1:3]) + self.read(h)
-        picture = F.pixel_shuffle(cells.permute(0, 3, 1, 2), self.factor)
-        return h.permute(0, 3, 1, 2), picture
+            h = block(h, embedding, words)
+        h = self.norm(h.flatten(2).transpose(1, 2))  # (B, layers and backdrop, C)
+        shares = self.reading(h, words)
+        told = torch.cat([h, (shares @ context.words).to(h.dtype)], dim=-1)
+        h, behind = h[:, :LAYERS], self.backdrop(told[:, LAYERS]).unflatten(1, (3, BACKDROP, -1))
+        boxes, there = self._boxes(h, shares[:, :LAYERS], context)
+        known = boxes if things is None else things.boxes
+        shown = there.sigmoid() if things is None else things.there.float()
+        layers = placed(self._drawings(h, told[:, :LAYERS]), known, self.side, margin=MARGIN)
+        layers = layers * shown[:, :, None, None, None]
+        picture = over(F.interpolate(behind.float(), (self.side, self.side)), layers)
+        where = F.adaptive_avg_pool2d(layers[:, :, 3], self.grid).to(h.dtype)
+        features = torch.einsum("bkc,bkyx->bcyx", self.to_coarsest(told[:, :LAYERS]), where)
+        return Drawn(features, picture, boxes, there, shares[:, :LAYERS])
 
-    def at_bottom(self, context: Context, size: torch.Size) -> Tensor:
+    def _boxes(self, h: Tensor, shares: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        """(B, K, 4) boxes; (B, K) logits of whether there is a thing."""
+        guess = self.place(h).float()
+        centre, sides = 0.5 + guess[..., :2], (0.5 + guess[..., 2:4]).clamp_min(LEAST)
+        painted = context.painted()
+        if painted is not None:
+            seen = shares @ painted  # (B, K, 5)
+            share = seen[..., 4:].clamp_min(1e-6)
+            corner, room = seen[..., :2] / share, (seen[..., 2:4] / share).clamp_min(LEAST)
+            move = self.fit(torch.cat([h, room.to(h.dtype)], dim=-1)).float()
+            there = (2 * share).clamp_max(1)
+            centre = centre + there * (corner + room * (0.5 + move[..., :2]) - centre)
+            sides = sides + there * (room * move[..., 2:].exp() - sides)
+        return torch.cat([centre - sides / 2, sides], dim=-1), guess[..., 4]
+
+    def _drawings(self, h: Tensor, told: Tensor) -> Tensor:
+        """(B, K, 4, SIDE, SIDE) float32: red, green and blue, multiplied by alpha, and alpha."""
+        drawn = self.drawing(told).float().unflatten(2, (4, SIDE, SIDE))
+        colours, alpha = drawn[:, :, :3], drawn[:, :, 3:].sigmoid()
+        turn, shift = self.tint(h).float().split((9, 3), dim=-1)
+        turned = torch.einsum("bkij,bkjyx->bkiyx", turn.unflatten(2, (3, 3)), colours)
+        colours = colours + turned + shift[..., None, None]
+        return torch.cat([colours * alpha, alpha], dim=2)
+
+    def at_coarsest(self, drawn: Drawn, size: torch.Size) -> Tensor:
         """What is added on the U-Net's coarsest grid of that (H, W)."""
-        assert context.sketch is not None
-        return _fitted(self.to_bottom(context.sketch[0]), size)
+        return _fitted(drawn.features, size)
 
-    def at_entrance(self, context: Context, size: torch.Size) -> Tensor:
+    def at_widest(self, drawn: Drawn, size: torch.Size) -> Tensor:
         """What is added on the U-Net's widest grid of that (H, W)."""
-        assert context.sketch is not None
-        return self.to_entrance(_fitted(context.sketch[1], size))
+        pixels = torch.Size((size[0] * self.patch, size[1] * self.patch))
+        return self.to_widest(F.pixel_unshuffle(_fitted(drawn.picture, pixels), self.patch))
+
+
+def sketch_loss(picture: Tensor, clean: Tensor, sigma_data: float) -> Tensor:
+    """Squared error against `clean` (B, 3, H, W) over sigma_data^2: (B,).
+
+    The EDM loss in the limit of sigma = inf; 1.0 is what an empty sketch gets.
+    """
+    target = _fitted(clean, picture.shape[2:])
+    return (picture.float() - target).square().flatten(1).mean(1) / sigma_data**2
+
+
+def layout_loss(drawn: Drawn, things: Things, context: Context) -> Tensor:
+    """How far a sketch's layers are from the things they should be, (B,): their boxes (absolute
+    error of centres and sides), whether they are there (cross-entropy), and the words they are
+    about (-log of the share of attention that is on the thing's tokens)."""
+    assert drawn.boxes is not None and drawn.there is not None and drawn.shares is not None
+    there = things.there.float()
+    count = there.sum(1).clamp_min(1)
+    error = (_centred(drawn.boxes) - _centred(things.boxes)).abs().sum(-1)
+    presence = F.binary_cross_entropy_with_logits(drawn.there, there, reduction="none").mean(1)
+    tokens = context.marked(things.columns)
+    share = (drawn.shares * tokens).sum(-1)
+    astray = -(share + 1e-3).log() * tokens.any(-1)
+    return ((error + 0.2 * astray) * there).sum(1) / count + presence
+
+
+def _centred(boxes: Tensor) -> Tensor:
+    corner, sides = boxes.float().chunk(2, dim=-1)
+    return torch.cat([corner + sides / 2, sides], dim=-1)
+
+
+def _mlp(enter: int, hidden: int, leave: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(enter, hidden), nn.GELU(), zero_init(nn.Linear(hidden, leave)))
 
 
 def _fitted(x: Tensor, size: torch.Size) -> Tensor:
     return x if x.shape[2:] == size else F.interpolate(x, size, mode="bilinear")
-
-
-def sketch_loss(picture: Tensor, clean: Tensor, sigma_data: float) -> Tensor:
-    """Squared error against `clean` (B, 3, H, W) averaged down, over sigma_data^2: (B,).
-
-    The EDM loss in the limit of sigma = inf; 1.0 is what an empty sketch gets.
-    """
-    target = F.interpolate(clean, picture.shape[2:], mode="area")
-    return (picture.float() - target).square().flatten(1).mean(1) / sigma_data**2

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from ediffi.networks.attention import CrossAttention, TransformerBlock, zero_init
+from ediffi.networks.attention import TransformerBlock, zero_init
 from ediffi.networks.blocks import NoiseEmbedding, ResBlock
-from ediffi.networks.context import Conditioner, Context
+from ediffi.networks.context import Conditioner, Context, Drawn
 from ediffi.networks.enlarger import Enlarger
 from ediffi.networks.sketch import Sketch
 from ediffi.types import StageInput
@@ -113,9 +113,10 @@ class UNet(nn.Module):
             self.sketch = Sketch(
                 levels[-1].channels,
                 enter=levels[0].channels,
+                patch=config.patch,
                 depth=config.sketch_depth,
                 grid=config.grid,
-                factor=2 ** (len(levels) - 1),
+                side=config.grid * config.stride,
                 embedding_width=width,
                 context_width=config.context_width,
                 head_width=config.head_width,
@@ -162,11 +163,11 @@ class UNet(nn.Module):
         context.sigma = torch.exp(4 * c_noise)
         embedding = F.silu(self._embedding(c_noise, context, cond))
         h = self.enter(self._fold(x, cond))
-        if self.sketch is not None:
-            h = h + self.sketch.at_entrance(context, h.shape[2:])
-        if self.enlarger is not None:
-            assert context.sketch is not None
-            h = h + self.enlarger.at_entrance(context.sketch[0])
+        drawn = context.drawn
+        if self.sketch is not None and drawn is not None:
+            h = h + self.sketch.at_widest(drawn, h.shape[2:])
+        if self.enlarger is not None and drawn is not None:
+            h = h + self.enlarger.at_entrance(drawn.features)
         skips = []
         for i, stacks in enumerate(self.down):
             if i:
@@ -179,8 +180,8 @@ class UNet(nn.Module):
             if position.shape[2:] != h.shape[2:]:
                 position = F.interpolate(position, h.shape[2:], mode="bilinear")
             h = h + position.to(h)
-        if self.sketch is not None:
-            h = h + self.sketch.at_bottom(context, h.shape[2:])
+        if self.sketch is not None and drawn is not None:
+            h = h + self.sketch.at_coarsest(drawn, h.shape[2:])
         if self.middle is not None:
             h = self.middle(h, embedding, context)
         for i, stacks in enumerate(self.up):
@@ -193,40 +194,22 @@ class UNet(nn.Module):
     def sketched(self, cond: StageInput) -> Tensor | None:
         """The picture as far as it can be told without noise, see `Sketch` and `Enlarger`; None
         where the network has neither."""
-        drawn = self.context(cond).sketch
-        return None if drawn is None else drawn[1]
+        drawn = self.context(cond).drawn
+        return None if drawn is None else drawn.picture
 
     def context(self, cond: StageInput) -> Context:
         """The prompt as this network reads it, sketch included: computed once per input."""
         key = (self, torch.is_autocast_enabled("cpu"), torch.is_grad_enabled())
         if key not in cond.memo:
             context: Context = self.conditioner(cond.prompt)
-            if cond.watch:
-                context.watched = self.watched
             if self.sketch is not None:
-                context.sketch = self.sketch(context)
+                context.drawn = self.sketch(context, cond.things)
             if self.enlarger is not None:
                 assert cond.low_res is not None
                 embedding = F.silu(self._augmentation_embedding(cond))
-                context.sketch = self.enlarger(cond.low_res, embedding)
+                context.drawn = Drawn(*self.enlarger(cond.low_res, embedding))
             cond.memo[key] = context
         return cond.memo[key]
-
-    @property
-    def first_attention(self) -> nn.Module | None:
-        """The cross-attention that is asked first, on the widest grid that has one."""
-        found = (module for module in self.down.modules() if isinstance(module, CrossAttention))
-        return next(found, None)
-
-    @property
-    def watched(self) -> tuple[nn.Module, ...]:
-        """Attentions that training may teach where phrases are: `first_attention`, and in the
-        sketch its last one and its reading, whose queries know already what the prompt says."""
-        found = [] if self.first_attention is None else [self.first_attention]
-        if self.sketch is not None:
-            last = cast(TransformerBlock, self.sketch.blocks[-1])
-            found += [last.cross_attention, self.sketch.reading]
-        return tuple(found)
 
     def _embedding(self, c_noise: Tensor, context: Context, cond: StageInput) -> Tensor:
         embedding = self.noise(c_noise) + context.pooled

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ediffi.data.captions import STYLES, article, indefinite
+from ediffi.data.captions import STYLES, article, indefinite, tells_style
 from ediffi.data.composer import Composer
 from ediffi.data.scene import Scene
 from ediffi.diffusion import stable_hash
@@ -61,11 +61,6 @@ def describe(scene: Scene) -> Shown:
     texts = [caption.text for caption in scene.captions] + list(_short(scene))
     concepts = tuple(sorted({item.hexcode for item in scene.items}))
     return Shown(concepts, style, tuple((text, tells_style(text, style)) for text in texts))
-
-
-def tells_style(text: str, style: str) -> bool:
-    """Whether one of the style's names or phrases is in a caption."""
-    return any(words in text for words in (*STYLES[style][0], *STYLES[style][1]))
 
 
 def _short(scene: Scene) -> tuple[str, str]:

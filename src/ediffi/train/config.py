@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from ediffi.cascade.config import DataSource, StageName
+from ediffi.data.captions import STYLES
 from ediffi.data.composer import SceneConfig, vocabulary
 from ediffi.diffusion import NoiseDistribution
 from ediffi.errors import UserError
@@ -36,7 +37,8 @@ class TrainConfig(RunConfig):
     sketch_images: for so many images at the start only the network's sketch learns, which is quick.
     dropout: how often each role is replaced by its null token, independently.
     shown_masks: how often a base is shown where phrases are, as if painted, see `train.masks`;
-    attention_loss: weight of the pull of some attention maps to where they are, see `UNet.watched`.
+    layout_loss: weight of where a sketch's layers are against where things are, see `layout_loss`;
+    with it the sketch is told where to draw them.
     other_reference: how often the picture that fills `clip_image` beside text is another one of
     the same style, see `References`.
     origin: of the weights the run starts from, None for fresh ones. data: see `fingerprint`.
@@ -56,7 +58,7 @@ class TrainConfig(RunConfig):
     weight_decay: float = 0.01
     dropout: dict[str, float] = Field({"t5": 0.1})
     shown_masks: float = Field(0.0, ge=0, le=1)
-    attention_loss: float = Field(0.0, ge=0)
+    layout_loss: float = Field(0.0, ge=0)
     other_reference: float = Field(0.0, ge=0, le=1)
     max_augmentation: float = 0.3
     seed: int = 0
@@ -69,7 +71,7 @@ class TrainConfig(RunConfig):
     @property
     def needs_masks(self) -> bool:
         """Whether examples have masks of what their captions name."""
-        return self.shown_masks > 0 or self.attention_loss > 0
+        return self.shown_masks > 0 or self.layout_loss > 0
 
 
 def preset_config(preset: str, stage: str, *, t5_width: int = 384) -> TrainConfig:
@@ -88,26 +90,27 @@ def preset_config(preset: str, stage: str, *, t5_width: int = 384) -> TrainConfi
         preset=preset,
         network=network.model_copy(update={"roles": network.roles | {"t5": t5_width}}),
         # upscalers need no words, so they learn from every concept
-        scenes=SceneConfig(
-            concepts=tuple(vocabulary()),
-            styles=BASE_STYLES,
-            mix=(0.5, 0.4, 0.1),
-            jitter=0.25,
-            named_styles=0.8,
-        )
+        scenes=BASE_SCENES.model_copy(update={"concepts": tuple(vocabulary())})
         if stage == "base"
         else SceneConfig(styles=UPSCALER_STYLES),
         **{**recipe, **RECIPES[preset].get(stage, {})},
     )
 
 
-# two sets of drawings, one also as glossy renders and as line icons; the flat ones are usual
-BASE_STYLES = (
-    "fluent-emoji-flat",
-    "fluent-emoji-flat",
-    "fluent-emoji-3d",
-    "fluent-emoji-high-contrast",
-    "twemoji",
+# all that may be shipped; a quarter of what is drawn is of the usual one
+BASE_STYLES = ("fluent-emoji-flat", "fluent-emoji-flat", "fluent-emoji-flat", *STYLES)
+# up to four things anywhere, on plain grounds: a 64 px picture has no room for scenery
+BASE_SCENES = SceneConfig.full(
+    styles=BASE_STYLES,
+    mix=(0.45, 0.35, 0.12, 0.08),
+    mirrored=0.0,
+    in_front=0.0,
+    sized=0.2,
+    shadows=0.0,
+    symbols=1.0,
+    backdrops=0.0,
+    recoloured=0.15,
+    detailed=0.1,
 )
 # flat and shaded drawings, all of them vectors
 UPSCALER_STYLES = ("noto", "twemoji", "fluent-emoji-flat")
@@ -125,7 +128,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "batch_size": 16,
             "learning_rate": 6e-4,
             "shown_masks": 0.5,
-            "attention_loss": 0.1,
+            "layout_loss": 0.1,
             "other_reference": 0.9,
         },
         "upscaler": {

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ediffi.conditioning import EncoderSpec
 from ediffi.conditioning.prompt import Encoder
+from ediffi.data.captions import tells_style
 from ediffi.data.collection import Collection
 from ediffi.data.degradations import degrade
 from ediffi.diffusion import gaussian, stable_hash, stratified_uniforms
@@ -21,7 +22,7 @@ from ediffi.networks import RESOLUTIONS
 from ediffi.train.config import TrainConfig
 from ediffi.train.masks import Masks
 from ediffi.train.references import References
-from ediffi.types import ROLES, Prompt, Regions, StageInput, Tokens
+from ediffi.types import ROLES, Prompt, StageInput, Tokens
 
 CROP = 256  # side that upscalers train on
 KEPT_BYTES = 2_000_000_000  # of pictures that are drawn or read once
@@ -30,14 +31,13 @@ KEPT_BYTES = 2_000_000_000  # of pictures that are drawn or read once
 @dataclass(frozen=True)
 class Batch:
     """clean: (B, 3, H, W) in [-1, 1]; sigma: (B,); noise: unit, like clean; uniforms: (B,), where
-    sigma lies in its distribution; exact: where the captions' phrases are, None if not asked."""
+    sigma lies in its distribution."""
 
     clean: Tensor
     noise: Tensor
     sigma: Tensor
     uniforms: Tensor
     cond: StageInput
-    exact: Regions | None = None
 
 
 class Examples:
@@ -78,10 +78,11 @@ class Examples:
         indices = range(start, start + config.batch_size)
         rounds, numbers = zip(*(divmod(i, config.num_scenes) for i in indices), strict=True)
         pictures, said = zip(*(self.picture(n) for n in numbers), strict=True)
-        turns = [r % len(c) for c, r in zip(said, rounds, strict=True)]
-        captions = [c[turn] for c, turn in zip(said, turns, strict=True)]
         clean = torch.stack(pictures).float() / 127.5 - 1
         seeds = [stable_hash(config.seed, i) for i in indices]
+        keep = self._keep(seeds)
+        turns = self._turns(numbers, said, rounds, keep["clip_image"])
+        captions = [c[turn] for c, turn in zip(said, turns, strict=True)]
         uniforms = stratified_uniforms(torch.tensor(indices), config.seed)
         low_res = augmentation = None
         if config.network.scale > 1:
@@ -89,10 +90,10 @@ class Examples:
             augmentation = self._draws(seeds, "augmentation") * config.max_augmentation
             noise = gaussian(seeds, tuple(low_res.shape[1:]), "low_res")
             low_res = low_res + augmentation[:, None, None, None] * noise
-        prompt, exact = self._prompt(numbers, captions, seeds), None
+        prompt, things = self._prompt(numbers, captions, seeds, keep), None
         if self.masks is not None:
             pictured = list(zip(numbers, turns, strict=True))
-            exact, painted = self.masks.regions(
+            things, painted = self.masks.regions(
                 pictured, captions, prompt, seeds, config.shown_masks
             )
             prompt = replace(prompt, regions=painted if config.shown_masks else None)
@@ -101,8 +102,7 @@ class Examples:
             noise=gaussian(seeds, tuple(clean.shape[1:]), "noise"),
             sigma=config.noise.sample(uniforms).float(),
             uniforms=uniforms,
-            cond=StageInput(prompt, low_res, augmentation, watch=config.attention_loss > 0),
-            exact=exact,
+            cond=StageInput(prompt, low_res, augmentation, things),
         )
 
     def encode(self, numbers: Sequence[int], captions: Sequence[str]) -> dict[str, Tokens]:
@@ -112,11 +112,42 @@ class Examples:
             tokens["clip_image"] = self.references.encode(numbers)
         return tokens
 
-    def _prompt(self, numbers: Sequence[int], captions: Sequence[str], seeds: list[int]) -> Prompt:
-        """The encoded captions; each role dropped independently, as in the paper (sec. 3)."""
+    def _keep(self, seeds: list[int]) -> dict[str, Tensor]:
+        """Which roles are heard; each dropped independently, as in the paper (sec. 3)."""
         keep = {role: torch.zeros(len(seeds), dtype=torch.bool) for role in ROLES}
         for role in self.encoders:
             keep[role] = self._draws(seeds, role) >= self.config.dropout[role]
+        return keep
+
+    def _turns(
+        self,
+        numbers: Sequence[int],
+        said: Sequence[Sequence[str]],
+        rounds: Sequence[int],
+        pictured: Tensor,
+    ) -> list[int]:
+        """Which caption is read of each, one after the other in each round.
+
+        Where a reference shows the style the text does not tell it; elsewhere it does, so that
+        text which tells none means the usual style: as far as there are such captions.
+        """
+        usual, out = self.config.scenes.styles[0], []
+        for number, captions, turn, shown in zip(
+            numbers, said, rounds, pictured.tolist(), strict=True
+        ):
+            style, fit = self.references.style(number), list(range(len(captions)))
+            if style is not None and (shown or style != usual):
+                fit = [n for n in fit if tells_style(captions[n], style) != shown] or fit
+            out.append(fit[turn % len(fit)])
+        return out
+
+    def _prompt(
+        self,
+        numbers: Sequence[int],
+        captions: Sequence[str],
+        seeds: list[int],
+        keep: dict[str, Tensor],
+    ) -> Prompt:
         shown = self.references.choose(numbers, seeds, keep)
         return Prompt(self.encode(shown, captions), keep)
 

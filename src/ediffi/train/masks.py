@@ -1,4 +1,4 @@
-"""What training shows of the composer's masks: as if a person had painted them, often roughly."""
+"""Where things are, and what training shows of it: as if a person had painted, often roughly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from torch import Tensor
 from ediffi.conditioning.prompt import EncodesText
 from ediffi.conditioning.spans import columns_of
 from ediffi.data.collection import Collection
-from ediffi.types import Prompt, Regions
+from ediffi.data.layout import Box
+from ediffi.networks import LAYERS
+from ediffi.types import Prompt, Regions, Things
 
 SIDE = 32  # of masks: twice the finest grid with attention
 NUM = 6  # phrases of a picture that have masks, things before what is behind them
@@ -29,11 +31,13 @@ Mask = NDArray[np.uint8]
 @dataclass(frozen=True)
 class _Phrases:
     """Of one caption, at most NUM. masks: (NUM, SIDE, SIDE) uint8, empty where there are fewer;
-    columns[role]: (phrases, L) bool."""
+    columns[role]: (phrases, L) bool; boxes: of the things, each with the phrase that names it, at
+    most LAYERS."""
 
     masks: Mask
     things: tuple[bool, ...]
     columns: dict[str, Tensor]
+    boxes: tuple[tuple[int, Box], ...]
 
 
 class Masks:
@@ -51,9 +55,8 @@ class Masks:
         prompt: Prompt,
         seeds: Sequence[int],
         share: float,
-    ) -> tuple[Regions, Regions]:
-        """Of B pictures: the exact masks of all phrases, weight 1 (0 where there are fewer than
-        NUM), and what the network is shown.
+    ) -> tuple[Things, Regions]:
+        """Of B pictures: where their things are, and what of it the network is shown as painted.
 
         pictures: number of each and which of its captions is read; prompt: of the captions;
         share: of pictures that are shown masks, all of it by their seeds. Shown masks are exact,
@@ -64,11 +67,9 @@ class Masks:
             _painted(phrases, seed, share) for phrases, seed in zip(found, seeds, strict=True)
         ]
         columns = {role: self._columns(role, found, prompt) for role in self.encoders}
-        there = torch.tensor([[float(n < len(p.things)) for n in range(NUM)] for p in found])
-        masks = _scaled([phrases.masks for phrases in found])
         weight = torch.tensor([weights for _, weights in painted])
         shown = Regions(_scaled([masks for masks, _ in painted]), columns, weight)
-        return Regions(masks, columns, there), shown
+        return _things(found, columns), shown
 
     def _phrases(self, picture: tuple[int, int], caption: str) -> _Phrases:
         if picture not in self._kept:
@@ -84,6 +85,7 @@ class Masks:
                     r: columns_of(e.offsets(caption), caption, spans)
                     for r, e in self.encoders.items()
                 },
+                tuple((n, box) for n, phrase in enumerate(named) for box in phrase.boxes)[:LAYERS],
             )
         return self._kept[picture]
 
@@ -96,6 +98,18 @@ class Masks:
             ours = phrases.columns[role]
             rows[: ours.shape[0], : ours.shape[1]] = ours
         return columns & prompt.keep[role][:, None, None]
+
+
+def _things(found: Sequence[_Phrases], columns: Mapping[str, Tensor]) -> Things:
+    boxes = torch.ones(len(found), LAYERS, 4) / 2  # of any size: nothing is there
+    there = torch.zeros(len(found), LAYERS, dtype=torch.bool)
+    owner = torch.zeros(len(found), LAYERS, dtype=torch.long)
+    for row, phrases in enumerate(found):
+        for layer, (phrase, box) in enumerate(phrases.boxes):
+            boxes[row, layer] = torch.tensor(box)
+            there[row, layer], owner[row, layer] = True, phrase
+    rows = torch.arange(len(found))[:, None]
+    return Things(boxes, there, {r: c[rows, owner] & there[..., None] for r, c in columns.items()})
 
 
 def _painted(phrases: _Phrases, seed: int, share: float) -> tuple[Mask, list[float]]:

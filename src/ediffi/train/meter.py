@@ -55,7 +55,7 @@ class Meter:
         self.losses = torch.zeros(NUM_BANDS, dtype=torch.float64)
         self.counts = torch.zeros(NUM_BANDS, dtype=torch.float64)
         self.sketch: list[float] = []
-        self.attention: list[float] = []
+        self.layout: list[float] = []
 
     def add(self, uniforms: Tensor, losses: Losses, seconds: float) -> None:
         """Count a step: where the sigmas lay, (B,) in (0, 1), and the losses."""
@@ -65,8 +65,8 @@ class Meter:
             self.counts.index_add_(0, band, torch.ones_like(uniforms, dtype=torch.float64))
         if losses.sketch is not None:
             self.sketch += losses.sketch.tolist()
-        if losses.attention is not None:
-            self.attention += losses.attention.tolist()
+        if losses.layout is not None:
+            self.layout += losses.layout.tolist()
         self.images += len(uniforms)
         self.seconds += seconds
 
@@ -79,7 +79,7 @@ class Meter:
             "loss": _mean(float(self.losses.sum()), float(self.counts.sum())),
             "loss_by_band": [_mean(loss, count) for loss, count in bands],
             "sketch_loss": _mean(sum(self.sketch), len(self.sketch)),
-            "attention_loss": _mean(sum(self.attention), len(self.attention)),
+            "layout_loss": _mean(sum(self.layout), len(self.layout)),
             "images_per_second": round(per_second, 2),
             "share_of_machine": round(3 * self.flops_per_image * per_second / self.rate, 3)
             if self.counts.any()

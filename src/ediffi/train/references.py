@@ -53,14 +53,15 @@ class References:
 
     def _alike(self, number: int, seed: int) -> int:
         """Another picture of the same style; the same one if there seems to be no other."""
-        style = self._style(number)
+        style = self.style(number)
         for attempt in range(TRIES if style is not None else 0):
             other = stable_hash("reference", seed, attempt) % self.config.num_scenes
-            if other != number and self._style(other) == style:
+            if other != number and self.style(other) == style:
                 return other
         return number
 
-    def _style(self, number: int) -> str | None:
+    def style(self, number: int) -> str | None:
+        """Of a picture of the collection, looked up once."""
         if number not in self._styles:
             self._styles[number] = self.collection.style(number)
         return self._styles[number]

@@ -9,24 +9,20 @@ from torch import Tensor
 
 from ediffi.diffusion import EDM, edm_loss, noised
 from ediffi.errors import UserError
-from ediffi.networks import Context, UNet, build_denoiser, enlarger_loss, sketch_loss
+from ediffi.networks import UNet, build_denoiser, enlarger_loss, layout_loss, sketch_loss
 from ediffi.train.config import TrainConfig
 from ediffi.train.examples import Batch
 from ediffi.train.run import Learner
 
-# where the loss on attention asks: below, a place says itself what is there; above, nothing does
-ATTENTION_SIGMAS = (0.3, 20.0)
-
 
 class Losses(NamedTuple):
-    """Of each picture, (B,): the denoiser's, weighted so that 1.0 is a useless network, and the
-    sketch's, see `sketch_loss` and `enlarger_loss`; and how far attention strays from the words for
-    what is in each place, of the pictures that it was asked of. None where nothing was drawn or
-    asked."""
+    """Of each picture, (B,): the denoiser's, weighted so that 1.0 is a useless network; the
+    sketch's, see `sketch_loss` and `enlarger_loss`; and that of where its layers are, see
+    `layout_loss`. None where nothing was drawn or asked."""
 
     denoise: Tensor | None
     sketch: Tensor | None
-    attention: Tensor | None = None
+    layout: Tensor | None = None
 
 
 class TrainState(Learner):
@@ -60,7 +56,7 @@ class TrainState(Learner):
             FloatingPointError: the loss or its gradient is not finite; weights are untouched.
         """
         losses = self._losses(batch)
-        weighted = zip((1.0, 1.0, self.config.attention_loss), losses, strict=True)
+        weighted = zip((1.0, 1.0, self.config.layout_loss), losses, strict=True)
         means = [weight * loss.mean() for weight, loss in weighted if loss is not None]
         self.descend(torch.stack(means).sum(), len(batch.clean))
         self._update_average(len(batch.clean))
@@ -68,30 +64,20 @@ class TrainState(Learner):
 
     def _losses(self, batch: Batch) -> Losses:
         config, network = self.config, cast(UNet, self.denoiser.network)
-        denoise = sketch = None
+        denoise = sketch = layout = None
         with torch.autocast("cpu", torch.bfloat16):
             context = network.context(batch.cond)
-            drawn = context.sketch
+            drawn = context.drawn
             if self.images >= config.sketch_images or drawn is None:
                 x = noised(batch.clean, batch.noise, batch.sigma)
                 denoised = self.denoiser(x, batch.sigma, batch.cond)
                 denoise = edm_loss(denoised, batch.clean, batch.sigma, config.sigma_data)
         if drawn is not None:
             loss = sketch_loss if network.enlarger is None else enlarger_loss
-            sketch = loss(drawn[1], batch.clean, config.sigma_data)
-        return Losses(denoise, sketch, self._astray(context, batch))
-
-    def _astray(self, context: Context, batch: Batch) -> Tensor | None:
-        found, noisy = [], cast(UNet, self.denoiser.network).first_attention
-        for layer, attention in context.attention.items():
-            assert batch.exact is not None
-            astray, asked = context.astray(attention, batch.exact)
-            if layer is noisy:  # the others are the sketch's, which has no sigma
-                low, high = ATTENTION_SIGMAS
-                asked = asked & (batch.sigma > low) & (batch.sigma < high)
-            found.append(astray[asked])
-        astray = torch.cat(found) if found else torch.empty(0)
-        return astray if len(astray) else None
+            sketch = loss(drawn.picture, batch.clean, config.sigma_data)
+            if config.layout_loss and drawn.boxes is not None and batch.cond.things is not None:
+                layout = layout_loss(drawn, batch.cond.things, context)
+        return Losses(denoise, sketch, layout)
 
     @torch.no_grad()
     def _update_average(self, images: int) -> None:

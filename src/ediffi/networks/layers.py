@@ -1,0 +1,45 @@
+"""Drawings put into boxes of a canvas, and over each other. B pictures, K layers of each."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def placed(drawings: Tensor, boxes: Tensor, side: int, *, margin: float = 0.0) -> Tensor:
+    """Each drawing in its box of an empty canvas, (B, K, C, side, side).
+
+    A product with two matrices of filters, one for rows and one for columns, as in DRAW (Gregor
+    et al. 2015), with triangles that widen where the drawing is made smaller.
+
+    Args:
+        drawings: (B, K, C, S, S), colours multiplied by alpha.
+        boxes: (B, K, 4) x, y, width, height, shares of the canvas.
+        margin: share of a box's sides by which its drawing is larger on each side.
+
+    >>> one = torch.ones(1, 1, 1, 2, 2)
+    >>> placed(one, torch.tensor([[[0.5, 0.0, 0.5, 1.0]]]), 4)[0, 0, 0, 1].tolist()
+    [0.0, 0.0, 1.0, 1.0]
+    """
+    columns = _filters(boxes[..., 0], boxes[..., 2], drawings.shape[-1], side, margin)
+    rows = _filters(boxes[..., 1], boxes[..., 3], drawings.shape[-1], side, margin)
+    return rows[:, :, None] @ drawings @ columns[:, :, None].transpose(-1, -2)
+
+
+def _filters(start: Tensor, length: Tensor, num: int, side: int, margin: float) -> Tensor:
+    """What each of a canvas's pixels sees of a drawing's along one axis: (B, K, side, num)."""
+    start, length = (start - margin * length).float(), ((1 + 2 * margin) * length).float()
+    centres = (torch.arange(side, device=start.device) + 0.5) / side
+    at = (centres - start[..., None]) / length[..., None] * num - 0.5
+    reach = (num / (side * length)).clamp_min(1)[..., None, None]
+    distance = (at[..., None] - torch.arange(num, device=start.device)).abs()
+    return (1 - distance / reach).clamp_min(0) / reach
+
+
+def over(backdrop: Tensor, layers: Tensor) -> Tensor:
+    """The layers (B, K, 4, H, W), colours multiplied by alpha and alpha, one after the other over
+    the backdrop (B, 3, H, W)."""
+    picture = backdrop
+    for layer in layers.unbind(1):
+        picture = picture * (1 - layer[:, 3:]) + layer[:, :3]
+    return picture
