@@ -46,6 +46,14 @@ def paint(
     growth: Annotated[
         Growth | None, typer.Option(help="With log(1 + sigma), the paper's, or its square.")
     ] = None,
+    placed: Annotated[
+        bool | None,
+        typer.Option(
+            "--placed/--attention-only",
+            help="Let the sketch put things where they are painted (default), or paint in "
+            "attention alone, as the paper does.",
+        ),
+    ] = None,
     **options: Any,
 ) -> None:
     """Draw a picture of a sentence, with its phrases where you painted them.
@@ -57,7 +65,7 @@ def paint(
 
     ediffi paint "a cat next to a rocket" --regions regions.json --weight 1.5 --stop-at 64
     """
-    forms = {"scale": scale, "growth": growth}
+    forms = {"scale": scale, "growth": growth, "placed": placed}
     asked = {name: value for name, value in forms.items() if value is not None}
 
     def read() -> Painting:

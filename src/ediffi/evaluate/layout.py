@@ -1,9 +1,10 @@
 """The protocol and the metric `layout`: is each thing where it was painted?
 
 On fixed layouts of two and three things, drawn by the base alone, which decides the layout. The
-protocol's columns: no painting, the paper's form, its variant by standard deviations, maps of other
-layouts (null), and the real drawings on the same places (ceiling); and on the first of the layouts
-a sweep over the weight. Beside them, how often a thing is right when it is drawn alone.
+protocol's columns: no painting, ours (with the sketch's layers placed), the paper's form, its
+variant by standard deviations, ours with maps of other layouts (null), and the real drawings on the
+same places (ceiling); and on the first of the layouts a sweep over the weight. Beside them, how
+often a thing is right when it is drawn alone.
 """
 
 from __future__ import annotations
@@ -45,9 +46,17 @@ from ediffi.paint import DEFAULT_WEIGHT, RegionForm
 if TYPE_CHECKING:
     from ediffi.evaluate.evaluation import Context
 
-PAPER, VARIANT = RegionForm(), RegionForm("std", "sigma-squared")
+FORMS = {
+    "ours": RegionForm(),
+    "paper": RegionForm(placed=False),
+    "std": RegionForm("std", "sigma-squared", placed=False),
+}
 VARIANT_WEIGHT = 1.0
-SWEEP: dict[str, tuple[float, ...]] = {"paper": (0.125, 0.25, 1.0, 2.0), "std": (0.5, 2.0)}
+SWEEP: dict[str, tuple[float, ...]] = {
+    "ours": (0.125, 2.0),
+    "paper": (0.125, 0.25, 1.0, 2.0),
+    "std": (0.5, 2.0),
+}
 SWEPT = 54  # layouts that the sweep draws: 18 of each kind of region, 18 with three things
 NUM_METRIC = 54
 MIN_CONCEPTS = 5  # among which the judge is tested on its five likeliest
@@ -62,7 +71,7 @@ class Painted(Order):
 
     layouts: tuple[Layout, ...] = ()
     weight: float = DEFAULT_WEIGHT
-    form: RegionForm = PAPER
+    form: RegionForm = FORMS["ours"]
     like: tuple[Layout, ...] | None = None
 
     def options(self, numbers: Sequence[int]) -> dict[str, Any]:
@@ -75,10 +84,9 @@ class Painted(Order):
 def painted(
     rows: Sequence[Layout], stage: int, form: str, weight: float, **options: Any
 ) -> Painted:
-    """Layouts painted in the form `paper` or `std`, with a weight."""
-    forms = {"paper": PAPER, "std": VARIANT}
+    """Layouts painted in one of FORMS, with a weight."""
     prompts, seeds = tuple(row.prompt for row in rows), tuple(row.seed for row in rows)
-    return Painted(prompts, seeds, stage, layouts=tuple(rows), weight=weight, form=forms[form],
+    return Painted(prompts, seeds, stage, layouts=tuple(rows), weight=weight, form=FORMS[form],
                    **options)  # fmt: skip
 
 
@@ -191,13 +199,14 @@ def run(
         gallery.draw(opened, processes=processes, report=tell)
         return gallery
 
-    ours, other = f"paper {DEFAULT_WEIGHT:g}", f"std {VARIANT_WEIGHT:g}"
-    full = {
-        "none": draw("none", unpainted(rows, side)),
-        ours: draw(ours, painted(rows, side, "paper", DEFAULT_WEIGHT)),
-        other: draw(other, painted(rows, side, "std", VARIANT_WEIGHT)),
-        "shuffled": draw("shuffled", painted(rows, side, "paper", DEFAULT_WEIGHT, like=partners)),
+    chosen = {"ours": DEFAULT_WEIGHT, "paper": DEFAULT_WEIGHT, "std": VARIANT_WEIGHT}
+    maps = {
+        f"{form} {weight:g}": painted(rows, side, form, weight) for form, weight in chosen.items()
     }
+    ours, *_ = forms = tuple(maps)
+    null = painted(rows, side, "ours", DEFAULT_WEIGHT, like=partners)
+    orders = {"none": unpainted(rows, side), **maps, "shuffled": null}
+    full = {name: draw(name, order) for name, order in orders.items()}
     singles, few = draw("single", alone(rows, side)), rows[:SWEPT]
     swept = {
         (form, weight): draw(f"{form} {weight:g}", painted(few, side, form, weight))
@@ -225,9 +234,7 @@ def run(
             for (form, weight), gallery in sorted(swept.items())
         },
     }
-    results["aims"] = {
-        n: aims(results["single"], columns[n], columns["composer"]) for n in (ours, other)
-    }
+    results["aims"] = {n: aims(results["single"], columns[n], columns["composer"]) for n in forms}
     write_atomically(out_dir / "layout.json", (json.dumps(results, indent=2) + "\n").encode())
     shown = {name: list(full[name]) for name in ("none", ours)} | {"composer": real}
     _sheet(out_dir / "layout.webp", rows, shown)
@@ -248,8 +255,8 @@ def layout_scores(context: Context) -> dict[str, Any]:
     side, partners = context.stage, tuple(shuffled(rows))
     orders = {
         "none": unpainted(rows, side),
-        "painted": painted(rows, side, "paper", DEFAULT_WEIGHT),
-        "shuffled": painted(rows, side, "paper", DEFAULT_WEIGHT, like=partners),
+        "painted": painted(rows, side, "ours", DEFAULT_WEIGHT),
+        "shuffled": painted(rows, side, "ours", DEFAULT_WEIGHT, like=partners),
     }
     galleries = {name: context.draw_order(f"layout, {name}", o) for name, o in orders.items()}
     single = context.draw_order("layout, single", alone(rows, side))

@@ -81,24 +81,26 @@ class Context:
         assert self.regions is not None
         masks = _resized(self.regions.masks, size, self.regions.window)
         masks = (masks * self.regions.weight[:, :, None, None]).flatten(2)  # (B, R, N)
-        return (masks.transpose(1, 2) @ self.marked(self.regions.columns))[:, None]
+        return (masks.transpose(1, 2) @ self._tokens(self.regions))[:, None]
 
-    def marked(self, columns: Mapping[str, Tensor]) -> Tensor:
-        """1 where a token is of a phrase, else 0: (B, R, L). columns[role]: (B, R, tokens) bool."""
-        phrases = next(iter(columns.values())).shape[1] if columns else 0
-        tokens = self.states.new_zeros(len(self.states), phrases, self.states.shape[1]).float()
+    def marked(self, columns: Mapping[str, Tensor], num: int) -> Tensor:
+        """1 where a token is of a phrase, else 0: (B, num, L). columns[role]: (B, num, tokens)."""
+        tokens = self.states.new_zeros(len(self.states), num, self.states.shape[1]).float()
         for role, own in columns.items():
             start = self.offsets[role]
             tokens[:, :, start : start + own.shape[-1]] = own
         return tokens
 
+    def _tokens(self, regions: Regions) -> Tensor:
+        return self.marked(regions.columns, regions.weight.shape[1])
+
     def painted(self) -> Tensor | None:
         """The box around where each token is painted, and 1 (0 where it is not): (B, L, 5)."""
-        if self.regions is None or not self.regions.columns or not self.regions.form.placed:
+        if self.regions is None or not self.regions.form.placed:
             return None
         boxes = F.pad(bounds(self.regions.masks), (0, 1), value=1.0)  # (B, R, 5)
         shown = (self.regions.weight > 0) & (self.regions.masks.amax((2, 3)) > 0.5)
-        tokens = self.marked(self.regions.columns) * shown[:, :, None]
+        tokens = self._tokens(self.regions) * shown[:, :, None]
         times = tokens.sum(1).clamp_min(1)  # a token may be of several painted phrases
         return tokens.transpose(1, 2) @ boxes / times[:, :, None]
 

@@ -58,6 +58,7 @@ PRESETS: dict[str, dict[str, UNetConfig]] = {
             head_width=8,
             grid=4,
             sketch_depth=1,
+            drawing=(8, 32),
         ),
         "sr256": _TINY_UPSCALER,
         "sr1024": _TINY_UPSCALER,

@@ -13,9 +13,6 @@ from ediffi.types import Things
 
 SIGMA = 80.0  # the noise level at which a sketch is drawn: where sampling starts
 LAYERS = 4  # things that a sketch can have
-SIDE = 48  # of a layer's drawing, in pixels
-WIDTH = 1024  # between a layer's words and its drawing
-BACKDROP = 32  # side of what is behind the layers, in pixels
 MARGIN = 0.06  # of a layer around its thing's box, on each side
 LEAST = 0.02  # side of a layer's box, as a share of the canvas
 
@@ -43,14 +40,17 @@ class Sketch(nn.Module):
         depth: int,
         grid: int,
         side: int,
+        drawing: tuple[int, int],
         embedding_width: int,
         context_width: int,
         head_width: int,
     ) -> None:
         """channels, enter: of the coarsest and of the widest grid; patch: pixels per cell of the
-        widest; grid: side of the coarsest; side: of the picture, in pixels."""
+        widest; grid: side of the coarsest; side: of the picture, in pixels; drawing: side of a
+        layer's drawing, in pixels, and width of what makes it from words."""
         super().__init__()
         self.side, self.grid, self.patch = side, grid, patch
+        self.drawing_side, width = drawing
         self.layers = nn.Parameter(0.5 * torch.randn(1, channels, 1, LAYERS + 1))  # and backdrop
         self.pooled = nn.Linear(embedding_width, channels)
         self.blocks = nn.ModuleList(
@@ -68,9 +68,9 @@ class Sketch(nn.Module):
         told = channels + embedding_width
         self.place = nn.Linear(channels, 5)  # centre, sides, whether there is a thing
         self.fit = _mlp(channels + 2, channels // 2, 4)  # of a thing to where it is painted
-        self.drawing = _mlp(told, WIDTH, 4 * SIDE**2)
+        self.drawing = _mlp(told, width, 4 * self.drawing_side**2)
         self.tint = zero_init(nn.Linear(channels, 12))
-        self.backdrop = _mlp(told, channels, 3 * BACKDROP**2)
+        self.backdrop = _mlp(told, channels, 3 * (side // 2) ** 2)
         self.to_coarsest = zero_init(nn.Linear(told, channels))
         self.to_widest = zero_init(nn.Conv2d(3 * patch**2, enter, 3, padding=1))
 
@@ -84,7 +84,9 @@ class Sketch(nn.Module):
         h = self.norm(h.flatten(2).transpose(1, 2))  # (B, layers and backdrop, C)
         shares = self.reading(h, words)
         told = torch.cat([h, (shares @ context.words).to(h.dtype)], dim=-1)
-        h, behind = h[:, :LAYERS], self.backdrop(told[:, LAYERS]).unflatten(1, (3, BACKDROP, -1))
+        h = h[:, :LAYERS]
+        behind = self.backdrop(told[:, LAYERS])
+        behind = behind.unflatten(1, (3, self.side // 2, -1))
         boxes, there = self._boxes(h, shares[:, :LAYERS], context)
         known = boxes if things is None else things.boxes
         shown = there.sigmoid() if things is None else things.there.float()
@@ -105,14 +107,14 @@ class Sketch(nn.Module):
             share = seen[..., 4:].clamp_min(1e-6)
             corner, room = seen[..., :2] / share, (seen[..., 2:4] / share).clamp_min(LEAST)
             move = self.fit(torch.cat([h, room.to(h.dtype)], dim=-1)).float()
-            there = (2 * share).clamp_max(1)
+            there = (2 * seen[..., 4:]).clamp_max(1)  # half of its attention is enough
             centre = centre + there * (corner + room * (0.5 + move[..., :2]) - centre)
             sides = sides + there * (room * move[..., 2:].exp() - sides)
         return torch.cat([centre - sides / 2, sides], dim=-1), guess[..., 4]
 
     def _drawings(self, h: Tensor, told: Tensor) -> Tensor:
-        """(B, K, 4, SIDE, SIDE) float32: red, green and blue, multiplied by alpha, and alpha."""
-        drawn = self.drawing(told).float().unflatten(2, (4, SIDE, SIDE))
+        """(B, K, 4, side, side) float32: red, green and blue, multiplied by alpha, and alpha."""
+        drawn = self.drawing(told).float().unflatten(2, (4, self.drawing_side, -1))
         colours, alpha = drawn[:, :, :3], drawn[:, :, 3:].sigmoid()
         turn, shift = self.tint(h).float().split((9, 3), dim=-1)
         turned = torch.einsum("bkij,bkjyx->bkiyx", turn.unflatten(2, (3, 3)), colours)
@@ -147,7 +149,7 @@ def layout_loss(drawn: Drawn, things: Things, context: Context) -> Tensor:
     count = there.sum(1).clamp_min(1)
     error = (_centred(drawn.boxes) - _centred(things.boxes)).abs().sum(-1)
     presence = F.binary_cross_entropy_with_logits(drawn.there, there, reduction="none").mean(1)
-    tokens = context.marked(things.columns)
+    tokens = context.marked(things.columns, things.there.shape[1])
     share = (drawn.shares * tokens).sum(-1)
     astray = -(share + 1e-3).log() * tokens.any(-1)
     return ((error + 0.2 * astray) * there).sum(1) / count + presence

@@ -54,6 +54,7 @@ class UNetConfig(BaseModel):
     # blocks of what is drawn before there is noise to look at: of `Sketch` in a base, which needs a
     # grid, of `Enlarger` in an upscaler, which needs patch = scale
     sketch_depth: int = 0
+    drawing: tuple[int, int] = (40, 768)  # of a sketch's layer: side, and width of what makes it
 
     @property
     def stride(self) -> int:
@@ -117,6 +118,7 @@ class UNet(nn.Module):
                 depth=config.sketch_depth,
                 grid=config.grid,
                 side=config.grid * config.stride,
+                drawing=config.drawing,
                 embedding_width=width,
                 context_width=config.context_width,
                 head_width=config.head_width,
