@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 
 from ediffi.networks.layers import over, placed
 
 
-def test_the_whole_canvas_shows_the_drawing_as_it_is() -> None:
-    drawing = torch.rand(2, 3, 4, 8, 8)
-    whole = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(2, 3, 4)
-    torch.testing.assert_close(placed(drawing, whole, 8), drawing)
+def test_each_pixel_is_the_mean_of_the_drawing_under_it() -> None:
+    drawing = torch.rand(1, 1, 3, 6, 6)
+    fine = F.interpolate(drawing[0], (6 * 64, 6 * 64), mode="bilinear")  # of pixels' centres
+    mean = F.adaptive_avg_pool2d(fine, 2)  # three pixels of the drawing under each
+    whole = placed(drawing, torch.tensor([[[0.0, 0.0, 1.0, 1.0]]]), 2, margin=0.0)
+    assert (whole[0] - mean).abs().max() < 0.1  # beyond the outermost centres it fades to nothing
+    inside = torch.tensor([[[-1.0, -1.0, 3.0, 3.0]]])  # the canvas is the drawing's middle third
+    large = placed(drawing, inside, 4)
+    expected = F.adaptive_avg_pool2d(fine[..., 128:256, 128:256], 4)
+    torch.testing.assert_close(large[0], expected, atol=1e-3, rtol=0)
 
 
-def test_a_drawing_moves_by_whole_pixels_and_keeps_its_sum_when_made_smaller() -> None:
-    drawing = torch.rand(1, 1, 4, 4, 4)
-    corner = placed(drawing, torch.tensor([[[0.5, 0.25, 0.5, 0.5]]]), 8)
-    torch.testing.assert_close(corner[..., 2:6, 4:8], drawing)
-    assert not corner[..., :2, :].any() and not corner[..., :, :4].any()
-    half = placed(drawing, torch.tensor([[[0.25, 0.25, 0.25, 0.25]]]), 8)
-    assert half.sum() < drawing.sum()  # a part of the border's light falls outside
-    flat = placed(torch.ones(1, 1, 1, 64, 64), torch.tensor([[[0.25, 0.25, 0.5, 0.5]]]), 16)
-    torch.testing.assert_close(flat[0, 0, 0, 5:11, 5:11], torch.ones(6, 6))
-    torch.testing.assert_close(float(flat.sum()), 64.0, atol=3.0, rtol=0)
+def test_what_is_even_stays_even_at_any_size_and_place() -> None:
+    even = torch.ones(1, 1, 1, 40, 40)
+    for side in (0.13, 0.31, 0.5, 0.77):
+        shown = placed(even, torch.tensor([[[0.111, 0.111, side, side]]]), 64)[0, 0, 0]
+        first, last = int(0.111 * 64) + 4, int((0.111 + side) * 64) - 3
+        torch.testing.assert_close(shown[first:last, first:last].amin(), torch.tensor(1.0))
+        assert shown.max() < 1 + 1e-5
+        torch.testing.assert_close(float(shown.sum()), (64 * side) ** 2, rtol=0.01, atol=0)
 
 
 def test_a_margin_makes_the_drawing_larger_than_its_box() -> None:

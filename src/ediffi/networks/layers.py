@@ -9,8 +9,8 @@ from torch import Tensor
 def placed(drawings: Tensor, boxes: Tensor, side: int, *, margin: float = 0.0) -> Tensor:
     """Each drawing in its box of an empty canvas, (B, K, C, side, side).
 
-    A product with two matrices of filters, one for rows and one for columns, as in DRAW (Gregor
-    et al. 2015), with triangles that widen where the drawing is made smaller.
+    A product with two matrices of filters, one for rows and one for columns, as in DRAW (Gregor et
+    al. 2015): each pixel gets the mean, over its area, of the drawing interpolated linearly.
 
     Args:
         drawings: (B, K, C, S, S), colours multiplied by alpha.
@@ -19,7 +19,7 @@ def placed(drawings: Tensor, boxes: Tensor, side: int, *, margin: float = 0.0) -
 
     >>> one = torch.ones(1, 1, 1, 2, 2)
     >>> placed(one, torch.tensor([[[0.5, 0.0, 0.5, 1.0]]]), 4)[0, 0, 0, 1].tolist()
-    [0.0, 0.0, 1.0, 1.0]
+    [0.0, 0.125, 0.875, 0.875]
     """
     columns = _filters(boxes[..., 0], boxes[..., 2], drawings.shape[-1], side, margin)
     rows = _filters(boxes[..., 1], boxes[..., 3], drawings.shape[-1], side, margin)
@@ -29,11 +29,16 @@ def placed(drawings: Tensor, boxes: Tensor, side: int, *, margin: float = 0.0) -
 def _filters(start: Tensor, length: Tensor, num: int, side: int, margin: float) -> Tensor:
     """What each of a canvas's pixels sees of a drawing's along one axis: (B, K, side, num)."""
     start, length = (start - margin * length).float(), ((1 + 2 * margin) * length).float()
-    centres = (torch.arange(side, device=start.device) + 0.5) / side
-    at = (centres - start[..., None]) / length[..., None] * num - 0.5
-    reach = (num / (side * length)).clamp_min(1)[..., None, None]
-    distance = (at[..., None] - torch.arange(num, device=start.device)).abs()
-    return (1 - distance / reach).clamp_min(0) / reach
+    edges = torch.arange(side + 1, device=start.device) / side
+    at = (edges - start[..., None]) / length[..., None] * num - 0.5  # in the drawing's pixels
+    sums = _ramp(at[..., None] - torch.arange(num, device=start.device))
+    return (sums[:, :, 1:] - sums[:, :, :-1]) / (num / (side * length))[..., None, None]
+
+
+def _ramp(x: Tensor) -> Tensor:
+    """The integral of a triangle from -1 to 1 up to x: 0 to 1."""
+    x = x.clamp(-1, 1)
+    return 0.5 + x - 0.5 * x * x.abs()
 
 
 def over(backdrop: Tensor, layers: Tensor) -> Tensor:
