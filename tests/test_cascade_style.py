@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ediffi.cascade import Cascade
+from ediffi.cascade.looks import with_look
 from ediffi.cli.main import main
 from ediffi.conditioning import EncoderSpec, Style, load_encoder
 from ediffi.conditioning.style import encode_styles
@@ -242,3 +243,23 @@ def test_commands(
     assert main(["generate", "a cat", *to, "--style", str(one), "-o", str(out)]) == 2
     assert "no clip_image encoder" in capsys.readouterr().err
     assert main(["vary", str(one), *to, "-o", str(out)]) == 2
+
+
+def test_looks_are_drawn_by_seeds_where_the_prompt_tells_none(cascade: Cascade) -> None:
+    said = {"noto": ("in noto style", "noto drawing"), "twemoji": ("in twemoji style",)}
+    many = Cascade(
+        cascade.config.model_copy(update={"looks": said}),
+        lambda config: cascade.stage(config.name),
+        encoders=cascade.encoders,
+    )
+    seeds = [1, 2, 3, 4]
+    drawn = draw(many, seeds=seeds, num_images=4, looks=True)
+    told = [with_look(said, "a red fox", seed) for seed in seeds]
+    assert len(set(told)) == 2
+    alone = torch.cat([draw(cascade, t, seeds=s) for t, s in zip(told, seeds, strict=True)])
+    torch.testing.assert_close(drawn, alone, atol=1e-4, rtol=0)
+    named = "a noto drawing of a red fox"
+    assert torch.equal(draw(many, named, looks=True), draw(many, named))
+    assert torch.equal(draw(many, style=RED, looks=True), draw(many, style=RED))
+    with pytest.raises(UserError, match="one look"):
+        draw(cascade, looks=True)

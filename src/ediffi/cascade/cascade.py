@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ediffi.cascade.config import ModelConfig, Sampling, StageConfig
 from ediffi.cascade.folder import MANIFEST, ModelFolder, locate, save_model
+from ediffi.cascade.looks import with_look
 from ediffi.cascade.options import per_stage, picture_seeds, stages_to_run
 from ediffi.cascade.references import AnyStyle, check_listeners, readers, styles_of
 from ediffi.cascade.stage import Stage
@@ -158,6 +159,7 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         use: Collection[str] | None = None,
         style: AnyStyle = None,
         regions: Painting | Sequence[Painting | None] | None = None,
+        looks: bool = False,
         dtype: torch.dtype = torch.bfloat16,
         **options: Any,
     ) -> Iterator[Event]:
@@ -174,6 +176,8 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
                 one for each prompt (None for no reference).
             regions: which phrases belong where, see `ediffi.paint`: for all prompts, or one for
                 each prompt.
+            looks: whether each picture has a style that its seed draws, where the prompt tells none
+                and there is no reference; else that is the model's usual one.
             dtype: bfloat16 for autocast; float32 is slower and repeats to 1e-4 in any batch.
             options: those of `plan`:
                 stop_at: resolution of the last stage to run, all stages if None;
@@ -204,6 +208,15 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
             for text, painting in zip(texts, paintings, strict=True):
                 place(text, painting)  # a wrong phrase is told of before weights are read
             self._note_unknown_words(texts)
+            if looks:  # every picture has a text of its own
+                texts = [text for text in texts for _ in range(num_images)]
+                styles = [style for style in styles for _ in range(num_images)]
+                paintings = [painting for painting in paintings for _ in range(num_images)]
+                texts = [
+                    text if style else with_look(self.config.looks, text, number)
+                    for text, style, number in zip(texts, styles, numbers, strict=True)
+                ]
+                num_images = 1
         low_res = None
         if picture is not None:
             low_res = low_resolution(picture, plan[0][0].input_resolution)

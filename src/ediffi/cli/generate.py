@@ -85,6 +85,10 @@ def generate(
     style_stages: Annotated[
         str | None, typer.Option(help="Stages that follow it, e.g. base. Default: all.")
     ] = None,
+    looks: Annotated[
+        bool,
+        typer.Option("--looks", help="A style for each seed, where the prompt tells none."),
+    ] = False,
     prompts: Annotated[Path | None, typer.Option(help="A file with one prompt per line.")] = None,
     preview: Annotated[
         bool, typer.Option("--preview", help="Keep OUTPUT.preview.png up to date while drawing.")
@@ -105,6 +109,8 @@ def generate(
     ediffi generate "a cat in the snow" -o large.png --start-from cat-2.png
 
     ediffi generate "a cat" -o cat.png --style logo.png --style poster.png:0.5
+
+    ediffi generate "a cat" -o cat.png --looks --num-images 6
 
     ediffi generate --prompts prompts.txt -o pictures/ --steps 30 --guidance 4
     """
@@ -127,6 +133,7 @@ def draw(
     style: list[str] | None,
     style_strength: float | None,
     style_stages: str | None,
+    looks: bool,
     prompts: Path | None,
     preview: bool,
     dtype: Precision,
@@ -182,11 +189,14 @@ def draw(
         "use": roles,
         "style": look,
         "regions": painting,
+        "looks": looks,
         "dtype": torch.bfloat16 if dtype is Precision.bf16 else torch.float32,
     }
     described = _describe(cascade, plan, start_from, roles, dtype)
     if references:
         described["style"] = [{"picture": p.name, "weight": weight} for p, weight in references]
+    if looks:
+        described["looks"] = True
     if painting is not None:
         described |= painting.described()
     _draw(cascade, jobs, options, described, clock, watch)

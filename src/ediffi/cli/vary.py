@@ -10,7 +10,13 @@ import typer
 
 from ediffi.cli.generate import draw, generate
 
-WORDY = ("prompt", "prompts", "use", "style")  # options of `generate` that a picture replaces
+WORDY = (
+    "prompt",
+    "prompts",
+    "use",
+    "style",
+    "looks",
+)  # options of `generate` that a picture replaces
 
 
 def vary(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ediffi.cascade.config import DataSource
 from ediffi.cascade.vocabulary import words_of
+from ediffi.data.captions import STYLES
 from ediffi.data.composer import Composer
 from ediffi.data.layout import Box
 from ediffi.data.rasterize import Pixels
@@ -62,7 +63,8 @@ class Collection(Protocol):
         """Where the pictures are from, for the model's record."""
 
     def taught(self) -> dict[str, Any]:
-        """What a base that learned them may claim: `ModelConfig`'s vocabulary, styles, words."""
+        """What a base that learned them may claim: `ModelConfig`'s vocabulary, styles, looks,
+        words."""
 
 
 class Scenes:
@@ -121,9 +123,11 @@ class Scenes:
     def taught(self) -> dict[str, Any]:
         known = self.composer.words
         drawn = sorted({cell.hexcode for cell in self.composer.cells})
+        styles = tuple(dict.fromkeys(self.composer.config.styles))
         return {
             "vocabulary": {known[h][0]: known[h][1:] for h in drawn},
-            "styles": tuple(dict.fromkeys(self.composer.config.styles)),
+            "styles": styles,
+            "looks": {s: (*STYLES[s][1], *STYLES[s][0]) for s in styles if s in STYLES},
             "words": self._caption_words(),
         }
 
