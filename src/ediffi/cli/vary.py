@@ -10,7 +10,8 @@ import typer
 
 from ediffi.cli.generate import draw, generate
 
-WORDY = (
+# options of `generate` that a picture replaces
+WORDY = ("prompt", "prompts", "use", "style", "looks")
     "prompt",
     "prompts",
     "use",
