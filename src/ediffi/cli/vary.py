@@ -12,12 +12,6 @@ from ediffi.cli.generate import draw, generate
 
 # options of `generate` that a picture replaces
 WORDY = ("prompt", "prompts", "use", "style", "looks")
-    "prompt",
-    "prompts",
-    "use",
-    "style",
-    "looks",
-)  # options of `generate` that a picture replaces
 
 
 def vary(
