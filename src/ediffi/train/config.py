@@ -112,8 +112,8 @@ BASE_SCENES = SceneConfig.full(
     recoloured=0.15,
     detailed=0.1,
 )
-# flat and shaded drawings, all of them vectors
-UPSCALER_STYLES = ("noto", "twemoji", "fluent-emoji-flat")
+# all that are vectors: a raster of 256 px is no target at 1024
+UPSCALER_STYLES = tuple(style for style in STYLES if style != "fluent-emoji-3d")
 
 RECIPES: dict[str, dict[str, dict[str, object]]] = {
     "pictogram": {
