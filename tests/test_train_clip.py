@@ -19,13 +19,15 @@ from ediffi.conditioning.spec import EncoderSpec
 from ediffi.data.composer import Composer
 from ediffi.data.grid import Grid
 from ediffi.data.heldout import is_held_out
+from ediffi.data.scene import vocabulary
 from ediffi.errors import UserError
 from ediffi.train import checkpoint as checkpoints
 from ediffi.train.clip import train_clip
-from ediffi.train.clip_config import ClipConfig, clip_preset
+from ediffi.train.clip_config import ClipConfig, Tower, clip_preset
 from ediffi.train.clip_examples import ClipExamples, tells_style, varied
-from ediffi.train.clip_folder import learn_tokenizer, save_clip
+from ediffi.train.clip_folder import build_clip, learn_tokenizer, save_clip
 from ediffi.train.clip_loss import anchor_loss, contrastive_loss, positives
+from ediffi.train.clip_start import NEIGHBOURS, shift, start_as_convolution, waves
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def examples(composer: Composer, tmp_path_factory: pytest.TempPathFactory) -> Cl
 
 def config(**changes: Any) -> ClipConfig:
     start = clip_preset("tiny")
-    scenes = start.scenes.model_copy(update={"styles": STYLES, "seed": 3})
+    scenes = start.scenes.model_copy(update={"concepts": None, "styles": STYLES, "seed": 3})
     small = {"scenes": scenes, "num_images": 96, "checkpoint_images": 32, "log_images": 32}
     return ClipConfig.model_validate(start.model_dump() | small | changes)
 
@@ -139,6 +141,28 @@ def test_variation_is_small_and_its_own_for_each_picture() -> None:
     assert float((some[0] - some[1]).abs().mean()) > 0.01
 
 
+def test_a_shift_is_a_turn_of_the_waves() -> None:
+    places = waves(4, 32).view(4, 4, 32)
+    for down, right in NEIGHBOURS:
+        turned = places[1:3, 1:3] @ shift(4, 32, down, right).T
+        there = places[1 + down : 3 + down, 1 + right : 3 + right]
+        assert torch.allclose(turned, there, atol=1e-5)
+
+
+def test_heads_start_by_looking_at_their_neighbour(examples: ClipExamples) -> None:
+    """On real pictures: of all sixteen patches, the head's neighbour gets most attention."""
+    settings = config(image=Tower(width=128, layers=1))
+    clip = build_clip(settings, learn_tokenizer(["a fox"] * 9, settings))
+    start_as_convolution(clip, examples.sample(64))
+    out = clip.vision_model(pixel_values=examples.sample(32), output_attentions=True)
+    attention = out.attentions[0][:, :, 1:, 1:].mean(0).view(4, 4, 4, 16)  # head, row, column
+    for head in range(4):
+        down, right = NEIGHBOURS[head]
+        for row, column in ((1, 1), (1, 2), (2, 1), (2, 2)):
+            best = int(attention[head, row, column].argmax())
+            assert best == 4 * (row + down) + column + right
+
+
 def test_tokenizer_reads_everything() -> None:
     texts = ["a red fox in noto style, an odd owl and a small cat by the sea"] * 9
     tokenizer, again = learn_tokenizer(texts, config()), learn_tokenizer(texts, config())
@@ -227,6 +251,9 @@ def test_commands(grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     results = json.loads((out / "clip.json").read_text())
     held = [key for key in grid.cells if is_held_out(*key)]
     assert results["held-out"]["pictures"] + results["new"]["pictures"] == len(held)
+    known = {key for key in grid.cells if key[0] in vocabulary() and not is_held_out(*key)}
+    assert results["train-vocabulary"]["pictures"] == len(known)
+    assert results["train"]["pictures"] == len(grid.cells) - len(held)
     row = results["held-out"]["image_to_text_top5"]
     assert row["interval"][0] <= row["share"] <= row["interval"][1]
     assert row["chance"] == pytest.approx(5 / len(grid.concepts))

@@ -2,8 +2,8 @@
 
 Real drawings of the pictogram grid, one to a picture, are matched with one sentence for each
 concept of the grid; a linear probe on the pictures' embeddings tells the style. Apart stand
-held-out cells of concepts that other styles taught, concepts that were held out whole, and what was
-trained on.
+held-out cells of concepts that other styles taught, concepts that were held out whole, and what
+training may see; each of the first and last also for the default vocabulary alone.
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ class Seen:
         """Numbers of the cells of that kind, see `kind_of`."""
         return [row for row, cell in enumerate(self.cells) if kind_of(cell) == kind]
 
+    def among(self, rows: Sequence[int], hexcodes: Sequence[str]) -> list[int]:
+        """Those of the rows that show one of these concepts."""
+        wanted = set(hexcodes)
+        return [row for row in rows if self.cells[row].hexcode in wanted]
+
 
 def kind_of(cell: Cell) -> str:
     """train, held-out (the concept is taught by other styles) or new (in no style)."""
@@ -82,12 +87,13 @@ def run(
     probe = _probe(seen)
     known = [h for h in hexcodes if h in vocabulary()]
     held = seen.rows("held-out")
-    of_known = [row for row in held if seen.cells[row].hexcode in known]
+    trained = seen.rows("train")
     asked = {
         "held-out": (held, hexcodes),
-        "vocabulary": (of_known, known),
+        "vocabulary": (seen.among(held, known), known),
         "new": (seen.rows("new"), hexcodes),
-        "train": (seen.rows("train"), hexcodes),
+        "train": (trained, hexcodes),
+        "train-vocabulary": (seen.among(trained, known), known),
     }
     results: dict[str, Any] = {
         "protocol": {
@@ -241,7 +247,8 @@ COLUMNS = {
     "held-out": "held-out cells, all concepts",
     "vocabulary": "held-out cells, default vocabulary",
     "new": "held-out concepts",
-    "train": "drawings it was trained on",
+    "train": "drawings not held out, all concepts",
+    "train-vocabulary": "drawings not held out, default vocabulary",
 }
 
 
@@ -267,8 +274,9 @@ def page(results: dict[str, Any]) -> str:
         "",
         f"Picture to text: among one sentence for each of {protocol['concepts']:,} concepts (of "
         "the default vocabulary: among its own). Text to picture: among one drawing for each "
-        "concept in the picture's style. The probe is fitted on the drawings that training may see "
-        "(so the last column is no test of it); its chance is the share of the commonest style.",
+        "concept in the picture's style. The probe is fitted on the drawings that are not held out "
+        "(so the last two columns are no test of it); its chance is the share of the commonest "
+        "style.",
     ]
     return "\n".join(lines) + "\n"
 

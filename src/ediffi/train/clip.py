@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from ediffi.train.clip_config import ClipConfig
 from ediffi.train.clip_examples import ClipBatch, ClipExamples
-from ediffi.train.clip_folder import build_clip, learn_tokenizer, start_whitened
+from ediffi.train.clip_folder import build_clip, learn_tokenizer
 from ediffi.train.clip_loss import anchor_loss, contrastive_loss, positives
+from ediffi.train.clip_start import start_as_convolution
 from ediffi.train.run import Learner, Tick, resume, steps
 
 MAX_SCALE = 100.0  # of logits, as in CLIP
 WHITENED = 1_024  # pictures that the first layer starts from
-STYLE_WEIGHT = 0.5  # of the style's part in the anchors' loss
+STYLE_WEIGHT = 1.0  # of the style's part in the anchors' loss
 
 
 class ClipTraining(nn.Module):
@@ -57,7 +58,7 @@ class ClipState(Learner):
         self.tokenizer = learn_tokenizer(texts, config)
         torch.manual_seed(config.seed)
         clip = build_clip(config, self.tokenizer)
-        start_whitened(clip, examples.sample(WHITENED))
+        start_as_convolution(clip, examples.sample(WHITENED))
         self.model = ClipTraining(clip, len(examples.concepts), len(examples.styles))
         self.parameters = dict(self.model.named_parameters())
         matrices = [p for p in self.parameters.values() if p.ndim > 1]

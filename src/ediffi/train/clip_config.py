@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ediffi.data.captions import STYLES
-from ediffi.data.composer import SceneConfig
+from ediffi.data.composer import SceneConfig, vocabulary
 from ediffi.errors import UserError
 from ediffi.train.run import RunConfig
 
@@ -73,7 +73,7 @@ class ClipConfig(RunConfig):
 
 
 def clip_preset(preset: str) -> ClipConfig:
-    """The recipe of a preset, for all concepts and styles of the grid."""
+    """The recipe of a preset, for the default vocabulary in all styles of the grid."""
     if preset not in RECIPES:
         raise UserError(f"no CLIP recipe for preset {preset!r}: choose from {', '.join(RECIPES)}")
     return ClipConfig.model_validate({"preset": preset, "scenes": SCENES, **RECIPES[preset]})
@@ -82,8 +82,9 @@ def clip_preset(preset: str) -> ClipConfig:
 # One thing, or two that are told apart by their words: no groups and counts, which a set of things
 # does not tell. Captions of the full form, most of them with the style.
 SCENES = SceneConfig.full(
+    concepts=tuple(vocabulary()),
     styles=tuple(STYLES),
-    mix=(0.8, 0.2, 0.0, 0.0),
+    mix=(0.85, 0.15, 0.0, 0.0),
     jitter=0.3,
     counted=0.0,
     grouped=0.0,
@@ -104,12 +105,12 @@ SCENES = SceneConfig.full(
 RECIPES: dict[str, dict[str, object]] = {
     "pictogram": {
         "text": Tower(width=256, layers=2),
-        "image": Tower(width=128, layers=4),
-        "num_scenes": 24_576,
-        "num_images": 400_000,
+        "image": Tower(width=192, layers=4),
+        "num_scenes": 49_152,
+        "num_images": 720_000,
         "batch_size": 64,
         "captioned": 16,
-        "learning_rate": 2e-3,
+        "learning_rate": 1e-3,
         "warmup_images": 4_000,
     },
     "tiny": {

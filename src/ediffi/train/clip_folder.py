@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 from collections.abc import Iterable
@@ -11,16 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from ediffi.errors import UserError
 from ediffi.files import make_folder
 from ediffi.train.clip_config import ClipConfig, Tower
 
 START, END = "<|startoftext|>", "<|endoftext|>"
-PLACE_SCALE = 0.5
-WHITENING_FLOOR = 0.01  # added to variances, so that noise is not blown up
 SUFFIX = "</w>"  # marks the last piece of a word in CLIP's format
 
 
@@ -82,35 +77,7 @@ def build_clip(config: ClipConfig, tokenizer: Any) -> Any:
         )
     )
     clip.set_attn_implementation("eager")  # of few tokens twice as fast as the fused one on a CPU
-    places = clip.vision_model.embeddings.position_embedding.weight
-    with torch.no_grad():
-        places[1:] = waves(config.side // config.patch, config.image.width)
     return clip
-
-
-@torch.no_grad()
-def start_whitened(clip: Any, images: Tensor) -> None:
-    """Let the first layer see patches whitened: it starts as their principal components, each
-    scaled to variance 1, so that edges weigh as much as flat colour. images: (N, 3, S, S) in
-    [-1, 1], a sample of the data."""
-    layer = clip.vision_model.embeddings.patch_embedding
-    size = layer.kernel_size[0]
-    patches = F.unfold(images, size, stride=size).transpose(1, 2).flatten(0, 1).double()
-    values, vectors = torch.linalg.eigh(torch.cov(patches.T))
-    count = min(len(values), layer.out_channels)
-    values, vectors = values.flip(0)[:count], vectors.flip(1)[:, :count]
-    rows = (vectors / (values + WHITENING_FLOOR).sqrt()).T
-    layer.weight[:count] = rows.reshape(count, *layer.weight.shape[1:]).float()
-
-
-def waves(side: int, width: int) -> Tensor:
-    """(side * side, width): sines of rows and columns at many wavelengths, where places start
-    (Vaswani et al. 2017), about as large as the patches themselves."""
-    rates = torch.exp(torch.linspace(math.log(math.pi), math.log(math.pi / (2 * side)), width // 4))
-    phase = torch.arange(side)[:, None] * rates
-    line = torch.cat([phase.sin(), phase.cos()], 1)
-    down = line[:, None].expand(-1, side, -1)
-    return PLACE_SCALE * torch.cat([down, down.transpose(0, 1)], 2).flatten(0, 1)
 
 
 def _shape(tower: Tower, config: ClipConfig) -> dict[str, Any]:
