@@ -135,20 +135,20 @@ def test_run_writes_figures_and_a_sheet(grid: Grid, rows: Sequence[Layout], tmp_
     assert json.loads((tmp_path / "layout.json").read_text()) == results
     assert (tmp_path / "layout.webp").stat().st_size > 1000
     columns = results["columns"]
-    assert list(columns) == ["none", "paper 0.5", "std 1", "shuffled", "composer"]
+    assert list(columns) == ["none", "ours 0.5", "paper 0.5", "std 1", "shuffled", "composer"]
     assert len(results["sweep"]) == sum(map(len, SWEEP.values()))
     assert columns["composer"]["right"]["share"] > columns["none"]["right"]["share"]
     assert columns["composer"]["iou"] > columns["none"]["iou"]
     assert results["protocol"]["num_layouts"] == 3 and results["protocol"]["num_things"] == 6
-    aim = results["aims"]["paper 0.5"]
-    assert aim["iou_of_ceiling"] == columns["paper 0.5"]["iou"] / columns["composer"]["iou"]
+    aim = results["aims"]["ours 0.5"]
+    assert aim["iou_of_ceiling"] == columns["ours 0.5"]["iou"] / columns["composer"]["iou"]
     text = layout_table(results)
     assert "| composer (3) |" in text and "std 1: right" in text and "(aim 85 %)" in text
 
     folders = sorted((tmp_path / "pictures-layout").iterdir())
     drawn = [tuple(p.read_bytes() for p in sorted(f.glob("*.png"))) for f in folders]
-    # none, two forms, shuffled, things alone and the sweep; and features of the real ones
-    assert len(set(drawn)) == 5 + len(results["sweep"]) + 1 and drawn.count(()) == 1
+    # none, three forms, shuffled, things alone and the sweep; and features of the real ones
+    assert len(set(drawn)) == 6 + len(results["sweep"]) + 1 and drawn.count(()) == 1
     # run again: nothing is drawn, nothing else comes out
     for path_of_one in folders[0].glob("00001.png"):
         path_of_one.unlink()

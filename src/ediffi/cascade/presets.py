@@ -22,3 +22,7 @@ SAMPLING = {
     ),
     "sr1024": Sampling(num_steps=4, sigma_min=0.01, sigma_max=0.3),
 }
+
+# Of a base whose sketch has learned where things are: it says what is drawn and where, so sampling
+# starts around it, with noise that hides its texture but not its shapes.
+FROM_SKETCH = SAMPLING["base"].model_copy(update={"sigma_max": 1.0, "num_steps": 8})

@@ -72,7 +72,7 @@ class Stage:
         cond = self.condition(prompt, seeds, low_res, how.augmentation)
         side = config.resolution
         noise = gaussian(seeds, (3, side, side), stream=config.name)
-        start = self._enlarged(cond, dtype)
+        start = self._start(cond, dtype)
         x = initial(noise, how.sigma_max, start).to(self.device)
         sigmas = karras_schedule(how.num_steps, how.sigma_min, how.sigma_max, how.rho)
         steps = drive(SAMPLERS[how.sampler](x, sigmas), self.denoise_with(how, dtype), cond)
@@ -103,13 +103,15 @@ class Stage:
         cond = StageInput(prompt, low_res + augmentation * noise, levels)
         return cond.map(lambda t: t.to(self.device))
 
-    def _enlarged(self, cond: StageInput, dtype: torch.dtype) -> Tensor | None:
-        """Where an upscaler starts from, on the CPU; None for a base."""
-        if not isinstance(self.denoiser, ResidualEDM):
-            return None
-        side = self.config.resolution
+    def _start(self, cond: StageInput, dtype: torch.dtype) -> Tensor | None:
+        """What sampling starts around, on the CPU: what is known without noise, an upscaler's
+        enlarged picture or a base's sketch. None where there is neither."""
+        denoiser, side = self.denoiser, self.config.resolution
         with inference(self.device, dtype):
-            return self.denoiser.enlarged(cond, (side, side)).cpu()
+            if isinstance(denoiser, ResidualEDM):
+                return denoiser.enlarged(cond, (side, side)).cpu()
+            sketch = denoiser.network.sketched(cond) if isinstance(denoiser.network, UNet) else None
+        return None if sketch is None else sketch.float().cpu()
 
     def denoise_with(self, how: Sampling, dtype: torch.dtype) -> Denoiser:
         """The stage's denoiser in tiles, guided and thresholded as asked."""

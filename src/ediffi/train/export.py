@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ediffi.cascade import (
+    FROM_SKETCH,
     SAMPLING,
     DataSource,
     ModelConfig,
@@ -72,13 +73,14 @@ def _as_trained(stage: StageConfig, model: ModelConfig) -> StageConfig:
 def stage_config(state: TrainState) -> StageConfig:
     """The stage that a run has made, sampled as the presets say."""
     config, origin = state.config, state.config.origin
+    placed = config.network.scale == 1 and config.network.sketch_depth and config.layout_loss
     return StageConfig(
         name=config.stage,
         resolution=RESOLUTIONS[config.stage],
         network=config.network,
         sigma_data=config.sigma_data,
         noise=config.noise,
-        sampling=SAMPLING[config.stage],
+        sampling=FROM_SKETCH if placed else SAMPLING[config.stage],
         images_seen=state.images + (origin.images_seen if origin else 0),
     )
 
