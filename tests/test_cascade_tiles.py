@@ -85,7 +85,7 @@ def test_tiles_equal_the_whole_with_regions(
     tiled = Tiled(stage.denoiser, tile=64, halo=halo, stride=stride)
     torch.testing.assert_close(tiled(x, sigma, painted), whole, atol=1e-4, rtol=0)
     torch.testing.assert_close(tiled(x, sigma, painted), whole, atol=1e-4, rtol=0)  # from the memo
-    assert (whole - stage.denoiser(x, sigma, cond)).abs().max() > 1e-3  # regions act
+    assert (whole - stage.denoiser(x, sigma, cond)).abs().max() > 5e-4  # regions act
 
 
 def test_a_tile_is_cut_once(stage: Stage, cond: StageInput) -> None:

@@ -52,7 +52,8 @@ def test_a_map(model_folder: Path, here: Path, capsys: Capture) -> None:
     assert "note: the map map.png is 60x40: its middle square of 40x40 is used" in err
     assert "painted 50.0% of the map" in err
     facts = read_parameters(here / "out-2.png")
-    assert facts["painting"] == {"weight": 5.0, "scale": "std", "growth": "sigma"}
+    form = {"scale": "std", "growth": "sigma", "placed": True}
+    assert facts["painting"] == {"weight": 5.0, **form}
     assert [r["phrase"] for r in facts["regions"]] == ["fox", "rocket"]
     assert [r["share"] for r in facts["regions"]] == [0.25, 0.25]
     with Image.open("out-1.png") as image:
@@ -73,7 +74,10 @@ def test_regions_and_prompts_from_a_file(model_folder: Path, here: Path) -> None
 def test_it_has_every_option_of_generate() -> None:
     theirs, ours = (inspect.signature(f).parameters for f in (generate, paint))
     assert list(theirs) == [name for name in ours if name in theirs]
-    assert set(ours) - set(theirs) == {"map", "palette", "regions", "weight", "scale", "growth"}
+    assert set(ours) - set(theirs) == {
+        *("map", "palette", "regions"),
+        *("weight", "scale", "growth", "placed"),
+    }
 
 
 MAP = ["--map", "map.png", "--palette"]

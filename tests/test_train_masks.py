@@ -12,15 +12,20 @@ import pytest
 import torch
 from test_train import SCENES, config
 
+from ediffi.cascade import FROM_SKETCH, SAMPLING
+from ediffi.cascade.stage import Stage
 from ediffi.conditioning import CachedText, EncoderSpec, TextEncoder
 from ediffi.data.collection import Scenes
 from ediffi.data.composer import Composer, SceneConfig
 from ediffi.data.grid import Grid
 from ediffi.data.palette import BACKGROUNDS
+from ediffi.networks import UNet
 from ediffi.train.examples import Batch, Examples
+from ediffi.train.export import stage_config
 from ediffi.train.loop import train
 from ediffi.train.masks import KINDS, NUM, SIDE, rough
 from ediffi.train.state import TrainState
+from ediffi.types import Prompt, StageInput
 
 Encoders = dict[str, CachedText]
 ON: dict[str, Any] = {"shown_masks": 0.5, "layout_loss": 0.02, "sketch_images": 0}
@@ -202,3 +207,27 @@ def test_stopped_with_masks_the_weights_are_the_same(
         again = tick.state
     assert rows[-1]["layout_loss"] > 0 and again.images == 32
     assert all(torch.equal(p, again.parameters[n]) for n, p in whole.state.parameters.items())
+
+
+def test_a_base_that_knows_where_things_are_is_sampled_from_its_sketch(
+    scenes: Scenes, text: Encoders
+) -> None:
+    placed, blind = (TrainState(config(**ON | {"layout_loss": w})) for w in (0.1, 0.0))
+    assert stage_config(placed).sampling == FROM_SKETCH
+    assert stage_config(blind).sampling == SAMPLING["base"]
+    stage = Stage(stage_config(placed), awake(placed).averaged())
+    prompt = Prompt({"t5": text["t5"].encode(["a fox"])}, {"t5": torch.ones(1).bool()})
+    barely = FROM_SKETCH.model_copy(update={"sigma_max": 0.002, "sigma_min": 0.001, "num_steps": 1})
+    steps = stage.sample(prompt, [0], sampling=barely, dtype=torch.float32)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as done:
+        drawn = done.value
+    network = stage.denoiser.network
+    assert isinstance(network, UNet)
+    with torch.no_grad():
+        sketch = network.sketched(StageInput(prompt))
+    assert sketch is not None and drawn.shape[-1] == 64
+    large = torch.nn.functional.interpolate(sketch, (64, 64), mode="bilinear", antialias=True)
+    torch.testing.assert_close(drawn, large.clamp(-1, 1), atol=0.05, rtol=0)

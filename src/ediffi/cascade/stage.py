@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ediffi.cascade.config import Sampling, StageConfig
@@ -111,7 +112,9 @@ class Stage:
             if isinstance(denoiser, ResidualEDM):
                 return denoiser.enlarged(cond, (side, side)).cpu()
             sketch = denoiser.network.sketched(cond) if isinstance(denoiser.network, UNet) else None
-        return None if sketch is None else sketch.float().cpu()
+        if sketch is None:
+            return None
+        return F.interpolate(sketch.float(), (side, side), mode="bilinear", antialias=True).cpu()
 
     def denoise_with(self, how: Sampling, dtype: torch.dtype) -> Denoiser:
         """The stage's denoiser in tiles, guided and thresholded as asked."""
