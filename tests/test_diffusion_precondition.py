@@ -23,6 +23,10 @@ class Record(nn.Module):
         self.x, self.noise_level = x, noise_level
         return torch.full_like(x, self.value, dtype=torch.bfloat16)
 
+    def known(self, cond: StageInput, size: tuple[int, int]) -> Tensor:
+        assert cond.low_res is not None
+        return enlarge(cond.low_res, size)
+
 
 @pytest.mark.parametrize("sigma", SIGMAS)
 def test_inputs_and_targets_have_unit_variance(sigma: float) -> None:
@@ -61,7 +65,7 @@ def test_loss_is_per_sample_and_weighted() -> None:
     assert torch.allclose(edm_weight(sigma, SD), expected / torch.tensor([0.01, 0.04]))
 
 
-def test_residual_denoiser_draws_only_what_the_enlarged_picture_lacks() -> None:
+def test_residual_denoiser_draws_only_what_is_not_known() -> None:
     low_res, sigma = gaussian([0, 1], (3, 4, 4), "low"), torch.tensor([0.1, 2.0])
     cond = StageInput(COND.prompt, low_res, torch.zeros(2))
     up, network = enlarge(low_res, (16, 16)), Record()

@@ -48,7 +48,7 @@ def test_a_pass_of_the_largest_stage_costs_at_most_60_gflop() -> None:
     assert isinstance(stage.denoiser, ResidualEDM)
     with torch.no_grad():
         with FlopCounterMode(display=False) as once:
-            stage.denoiser.enlarged(cond, (1024, 1024))  # kept for all passes of a picture
+            stage.denoiser.known(cond, (1024, 1024))  # kept for all passes of a picture
         with FlopCounterMode(display=False) as counter:
             stage.denoiser(torch.zeros(1, 3, 1024, 1024), torch.ones(1), cond)
     assert counter.get_total_flops() < 60e9 and once.get_total_flops() < 60e9

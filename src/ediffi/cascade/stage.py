@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ediffi.cascade.config import Sampling, StageConfig
@@ -105,16 +104,12 @@ class Stage:
         return cond.map(lambda t: t.to(self.device))
 
     def _start(self, cond: StageInput, dtype: torch.dtype) -> Tensor | None:
-        """What sampling starts around, on the CPU: what is known without noise, an upscaler's
-        enlarged picture or a base's sketch. None where there is neither."""
+        """What sampling starts around, on the CPU: what is known without noise, if anything is."""
         denoiser, side = self.denoiser, self.config.resolution
-        with inference(self.device, dtype):
-            if isinstance(denoiser, ResidualEDM):
-                return denoiser.enlarged(cond, (side, side)).cpu()
-            sketch = denoiser.network.sketched(cond) if isinstance(denoiser.network, UNet) else None
-        if sketch is None:
+        if not isinstance(denoiser, ResidualEDM):
             return None
-        return F.interpolate(sketch.float(), (side, side), mode="bilinear", antialias=True).cpu()
+        with inference(self.device, dtype):
+            return denoiser.known(cond, (side, side)).cpu()
 
     def denoise_with(self, how: Sampling, dtype: torch.dtype) -> Denoiser:
         """The stage's denoiser in tiles, guided and thresholded as asked."""

@@ -179,6 +179,7 @@ def collection_of(
     from ediffi.data.grid import Grid
     from ediffi.data.shard_set import ShardSet
     from ediffi.networks import RESOLUTIONS
+    from ediffi.train.config import FROM_NOISE
 
     if data is None:
         scenes = config.scenes.model_copy(update={"seed": seed, **_chosen(words)})
@@ -188,9 +189,11 @@ def collection_of(
     if given:
         raise UserError(f"{given[0]} chooses scenes of the pictogram grid: not with --data")
     shards = ShardSet(data, min_size=RESOLUTIONS[config.stage], seed=seed)
-    # nobody knows where on these pictures the words of their captions are
-    unmasked = {"shown_masks": 0.0, "layout_loss": 0.0}
-    return config.model_copy(update={"seed": seed, "num_scenes": len(shards)} | unmasked), shards
+    config = config.model_copy(update={"seed": seed, "num_scenes": len(shards)})
+    if config.stage == "base":  # nobody knows where on these pictures the words are: a vague sketch
+        unmasked = {"shown_masks": 0.0, "layout_loss": 0.0, "noise": FROM_NOISE}
+        config = config.model_copy(update=unmasked)
+    return config, shards
 
 
 def _chosen(words: dict[str, str | None]) -> dict[str, Any]:

@@ -160,14 +160,14 @@ class Describer:
         self.colours = dict(zip(background.regions, background.colours, strict=True))
         self.whole: Mark = ("background", tuple(n for (n,) in self.parts.values()))
 
-    def caption(self, rng: Random) -> Caption:
-        """One more caption."""
+    def caption(self, rng: Random, *, styled: bool) -> Caption:
+        """One more caption, that tells the style or does not."""
         for _ in range(12):
             things = [self._name(entity, rng) for entity in self.entities]
             if rng.random() < self.config.keywords:
-                segments = self._keywords(things, rng)
+                segments = self._keywords(things, styled, rng)
             else:
-                segments = self._sentences(things, rng)
+                segments = self._sentences(things, styled, rng)
             text, spans = join_segments(segments)
             if MIN_WORDS <= len(text.split()) <= MAX_WORDS:
                 break
@@ -179,22 +179,27 @@ class Describer:
         size = rng.choice(SIZES[entity.size]) if entity.size and rng.random() < 0.6 else None
         return Named(entity, label, entity.colour if said else None, size, article(label) != label)
 
-    def _sentences(self, things: Sequence[Named], rng: Random) -> list[Segment]:
+    def _sentences(self, things: Sequence[Named], styled: bool, rng: Random) -> list[Segment]:
         named = rng.random() < self.config.caption_background
         noun = self.noun(rng)
-        template = self._template(named, rng)
-        if template.startswith("there is") and things[0].several:
-            template = template.replace("there is", "there are", 1)
+        detailed = rng.random() < self.config.detailed
+        later = styled and detailed and rng.random() < 0.5  # in a sentence of its own
+        template = self._template(named, styled and not later, rng)
         stands = KINDS[self.background.kind].stands
         core = self._related(things, rng)
+        first = next(segment.marks for segment in core if segment.marks)
+        if any(thing.several and thing.mark("thing") in first for thing in things):
+            template = template.replace("there is", "there are", 1)
         segments = captions.expand(template, core, noun, self.style, rng, stands)
-        if rng.random() < self.config.detailed:
-            styled = "S" in template or "F" in template
-            segments += self._details(things, segments, named, styled, rng)
+        if later:
+            drawn = rng.choice(("it is drawn ", "the picture is drawn ", "everything is drawn "))
+            phrase = rng.choice(captions.STYLES[self.style][1])
+            segments += [Segment(". "), Segment(drawn + phrase)]
+        if detailed:
+            segments += self._details(things, segments, named, rng)
         return segments
 
-    def _template(self, named: bool, rng: Random) -> str:
-        styled = rng.random() < self.config.caption_style
+    def _template(self, named: bool, styled: bool, rng: Random) -> str:
         wanted = captions.WITH_BACKGROUND if named else (*captions.WITHOUT_BACKGROUND, "T", "T")
         fits = [t for t in wanted if ("S" in t or "F" in t) == styled and t != "G with T"]
         return rng.choice(fits)
@@ -233,7 +238,7 @@ class Describer:
         texts = ((before, ()), (colour, (own,)), (after, ()))
         return [Segment(text, (self.whole, stuff, *marks)) for text, marks in texts if text]
 
-    def _keywords(self, things: Sequence[Named], rng: Random) -> list[Segment]:
+    def _keywords(self, things: Sequence[Named], styled: bool, rng: Random) -> list[Segment]:
         """A list with commas, as in a picture library."""
         terms: list[list[Segment]] = []
         for thing in things:
@@ -246,7 +251,7 @@ class Describer:
             said = thing.label.split()
             loose = [w for w in thing.entity.keywords if len(w) > 2 and w not in said]
             terms += [[Segment(w)] for w in rng.sample(loose, min(2, len(loose)))]
-        if rng.random() < self.config.caption_style:
+        if styled:
             terms.append([Segment(rng.choice(captions.STYLES[self.style][0]))])
         if rng.random() < self.config.caption_background:
             noun = self.noun(rng)
@@ -262,12 +267,11 @@ class Describer:
         things: Sequence[Named],
         said: Sequence[Segment],
         named: bool,
-        styled: bool,
         rng: Random,
     ) -> list[Segment]:
         """More sentences, in any order, until the caption is as long as it was to be."""
         target = rng.randint(18, MAX_WORDS)
-        sentences = self._facts(things, named, styled, rng)
+        sentences = self._facts(things, named, rng)
         rng.shuffle(sentences)
         words = _words(said)
         segments: list[Segment] = []
@@ -279,9 +283,7 @@ class Describer:
             words += length
         return segments
 
-    def _facts(
-        self, things: Sequence[Named], named: bool, styled: bool, rng: Random
-    ) -> list[list[Segment]]:
+    def _facts(self, things: Sequence[Named], named: bool, rng: Random) -> list[list[Segment]]:
         facts: list[list[Segment]] = []
         for thing in things:
             is_ = "are" if thing.several else "is"
@@ -303,9 +305,6 @@ class Describer:
         else:
             glue = rng.choice(("the backdrop is ", "the setting is "))
             facts.append([Segment(glue), *self.noun(rng)])
-        if not styled and rng.random() < self.config.caption_style:
-            drawn = rng.choice(("it is drawn ", "the picture is drawn ", "everything is drawn "))
-            facts.append([Segment(drawn + rng.choice(captions.STYLES[self.style][1]))])
         return facts
 
     def _comparisons(self, things: Sequence[Named], rng: Random) -> list[list[Segment]]:

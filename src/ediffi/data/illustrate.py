@@ -50,7 +50,7 @@ class Illustrator:
             raise UserError(f"no backdrop {unknown[0]!r}: known are {', '.join(BACKDROPS)}")
         self.by_style, self.words, self.recolours = by_style, words, recolours
         self.config, self.flips = config, flips
-        self.cells = [cell for cells in by_style.values() for cell in cells]
+        self.cells = [c for style in config.styles for c in by_style.get(style, ())]
         self.kinds = {k: config.backdrop_weights.get(k, 1.0) for k in BACKDROPS}
 
     def scene(self, index: int) -> Scene:
@@ -96,7 +96,10 @@ class Illustrator:
             )
         things = [entities[n] for n in range(len(cells))]
         describer = Describer(things, arrangement, background, cells[0].style, config)
-        first, *others = (describer.caption(rng) for _ in range(config.num_captions))
+        # evenly spread: of several captions some tell the style and some do not
+        turn, count = rng.random(), config.num_captions
+        told = [(n + turn) / count < config.caption_style for n in range(count)]
+        first, *others = (describer.caption(rng, styled=styled) for styled in told)
         return Scene(
             index, arrangement, background, tuple(items), first.text, first.spans, tuple(others)
         )

@@ -45,7 +45,8 @@ class SceneConfig(BaseModel):
     pairs, share that overlap; sized: share of scenes with sizes that are worth a word; shadows:
     share of scenes with soft ones; symbols: how often a symbol that was drawn is kept.
     num_captions: of each scene; detailed: share of captions with more sentences, up to 60 words;
-    keywords: share that are lists of keywords; caption_style: share that name the style.
+    keywords: share that are lists of keywords; caption_style: share that name the style, spread
+    evenly over the captions of a scene.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

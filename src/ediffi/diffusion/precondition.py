@@ -36,23 +36,22 @@ class EDM(nn.Module):
 
 
 class ResidualEDM(EDM):
-    """EDM around the enlarged low-resolution picture: an upscaler draws only what that lacks.
+    """EDM around what is known without noise: the diffusion draws only what that lacks.
 
-    D(x) = up + EDM(x - up), up: see `enlarged`. sigma_data is then the residual's standard
-    deviation, so sampling can start from `up` plus little noise.
+    D(x) = known + EDM(x - known). An upscaler knows its enlarged low-resolution picture, a base
+    its sketch (regression and diffusion of the rest as in CorrDiff, Mardani et al. 2023).
+    sigma_data is the residual's standard deviation, so sampling can start from `known` plus little
+    noise; what the network cannot yet say leaves `known` as it is, not grain.
     """
 
     def forward(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
-        up = self.enlarged(cond, (x.shape[2], x.shape[3]))
-        return up + super().forward(x.float() - up, sigma, cond)
+        known = self.known(cond, (x.shape[2], x.shape[3]))
+        return known + super().forward(x.float() - known, sigma, cond)
 
-    def enlarged(self, cond: StageInput, size: tuple[int, int]) -> Tensor:
-        """The low-resolution picture at that (H, W), float32, without a gradient: by the network,
-        where it has learned to, or bicubic."""
-        assert cond.low_res is not None
-        sketched = getattr(self.network, "sketched", None)
-        learned: Tensor | None = sketched(cond) if sketched else None
-        return enlarge(cond.low_res, size) if learned is None else learned.detach()
+    def known(self, cond: StageInput, size: tuple[int, int]) -> Tensor:
+        """(B, 3, *size), float32, without a gradient; the network has a method of that name."""
+        known: Tensor = self.network.known(cond, size)  # type: ignore[operator]
+        return known.detach()
 
 
 def enlarge(low_res: Tensor, size: tuple[int, int]) -> Tensor:

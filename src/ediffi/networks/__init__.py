@@ -26,6 +26,7 @@ __all__ = [
 
 
 def build_denoiser(config: UNetConfig, sigma_data: float) -> EDM:
-    """The denoiser of a stage, with fresh weights: EDM for a base, ResidualEDM for an upscaler."""
-    kind = EDM if config.scale == 1 else ResidualEDM
+    """The denoiser of a stage, with fresh weights: ResidualEDM where there is something to start
+    from, a sketch or a low resolution, else EDM."""
+    kind = ResidualEDM if config.scale > 1 or config.sketch_depth else EDM
     return kind(UNet(config), sigma_data)

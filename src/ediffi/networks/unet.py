@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from ediffi.diffusion import enlarge
 from ediffi.networks.attention import TransformerBlock, zero_init
 from ediffi.networks.blocks import NoiseEmbedding, ResBlock
 from ediffi.networks.context import Conditioner, Context, Drawn
@@ -193,11 +194,16 @@ class UNet(nn.Module):
                 h = F.interpolate(self.grow[i](h), scale_factor=2, mode="nearest")
         return F.pixel_shuffle(self.leave(h), self.config.patch)
 
-    def sketched(self, cond: StageInput) -> Tensor | None:
-        """The picture as far as it can be told without noise, see `Sketch` and `Enlarger`; None
-        where the network has neither."""
+    def known(self, cond: StageInput, size: tuple[int, int]) -> Tensor:
+        """The picture as far as it can be told without noise, (B, 3, *size), float32: by `Sketch`
+        or `Enlarger`; without either an upscaler's low resolution, enlarged."""
         drawn = self.context(cond).drawn
-        return None if drawn is None else drawn.picture
+        if drawn is None:
+            assert cond.low_res is not None
+            return enlarge(cond.low_res, size)
+        if drawn.picture.shape[2:] == size:
+            return drawn.picture
+        return F.interpolate(drawn.picture, size, mode="bilinear", antialias=True)
 
     def context(self, cond: StageInput) -> Context:
         """The prompt as this network reads it, sketch included: computed once per input."""

@@ -30,8 +30,8 @@ class Origin(BaseModel):
 class TrainConfig(RunConfig):
     """One run.
 
-    sigma_data: standard deviation of the pictures, measured by `measure_sigma_data`; for an
-    upscaler of what its enlarged low resolution lacks.
+    sigma_data: standard deviation of the pictures, see `measure_sigma_data`, or of what they have
+    beyond what is known without noise, see `ResidualEDM`.
     num_scenes: scenes that the run goes round and round; each is composed and its caption encoded
     once. ema_images: half-life of the weight average, in images.
     sketch_images: for so many images at the start only the network's sketch learns, which is quick.
@@ -115,11 +115,13 @@ BASE_SCENES = SceneConfig.full(
 # all that are vectors: a raster of 256 px is no target at 1024
 UPSCALER_STYLES = tuple(style for style in STYLES if style != "fluent-emoji-3d")
 
+FROM_NOISE = NoiseDistribution(mean=0.0, std=1.5)  # for a base whose sketch knows no places
+
 RECIPES: dict[str, dict[str, dict[str, object]]] = {
     "pictogram": {
         "base": {
-            "noise": NoiseDistribution(mean=0.0, std=1.5),
-            "sigma_data": 0.575,
+            "noise": NoiseDistribution(mean=-1.5, std=1.2),
+            "sigma_data": 0.25,
             "num_scenes": 16_384,
             "num_images": 60_000,
             "cooldown": 0.4,
