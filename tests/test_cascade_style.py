@@ -245,21 +245,21 @@ def test_commands(
     assert main(["vary", str(one), *to, "-o", str(out)]) == 2
 
 
-def test_looks_are_drawn_by_seeds_where_the_prompt_tells_none(cascade: Cascade) -> None:
+def test_seeds_choose_what_the_prompt_leaves_open(cascade: Cascade) -> None:
     said = {"noto": ("in noto style", "noto drawing"), "twemoji": ("in twemoji style",)}
-    many = Cascade(
-        cascade.config.model_copy(update={"looks": said}),
-        lambda config: cascade.stage(config.name),
-        encoders=cascade.encoders,
-    )
-    seeds = [1, 2, 3, 4]
-    drawn = draw(many, seeds=seeds, num_images=4, looks=True)
-    told = [with_look(said, "a red fox", seed) for seed in seeds]
-    assert len(set(told)) == 2
-    alone = torch.cat([draw(cascade, t, seeds=s) for t, s in zip(told, seeds, strict=True)])
+    grounds = ("on a white background", "on a teal background", "on a pink background")
+    config = cascade.config.model_copy(update={"looks": said, "grounds": grounds})
+    many = Cascade(config, lambda c: cascade.stage(c.name), encoders=cascade.encoders)
+    told = [with_look(config, "a red fox", seed) for seed in range(6)]
+    assert told[0] == "a red fox, in noto style, on a white background"
+    assert len(set(told)) == 6 and sum("noto" in text for text in told) == 3
+    drawn = draw(many, seeds=[3, 4], num_images=2)
+    alone = torch.cat([draw(cascade, told[s], seeds=s) for s in (3, 4)])
     torch.testing.assert_close(drawn, alone, atol=1e-4, rtol=0)
-    named = "a noto drawing of a red fox"
-    assert torch.equal(draw(many, named, looks=True), draw(many, named))
-    assert torch.equal(draw(many, style=RED, looks=True), draw(many, style=RED))
-    with pytest.raises(UserError, match="one look"):
-        draw(cascade, looks=True)
+    named = "a noto drawing of a red fox on a green backdrop"
+    assert with_look(config, named, 5) == named
+    assert with_look(config, "a fox", 1, referred=True) == "a fox, on a teal background"
+    assert with_look(cascade.config, "a red fox", 5) == "a red fox"
+    assert torch.equal(draw(many, looks=False), draw(cascade))
+    with_red = draw(cascade, "a red fox, on a white background", style=RED)
+    torch.testing.assert_close(draw(many, style=RED), with_red, atol=1e-4, rtol=0)

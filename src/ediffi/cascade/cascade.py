@@ -159,7 +159,7 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         use: Collection[str] | None = None,
         style: AnyStyle = None,
         regions: Painting | Sequence[Painting | None] | None = None,
-        looks: bool = False,
+        looks: bool = True,
         dtype: torch.dtype = torch.bfloat16,
         **options: Any,
     ) -> Iterator[Event]:
@@ -176,8 +176,8 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
                 one for each prompt (None for no reference).
             regions: which phrases belong where, see `ediffi.paint`: for all prompts, or one for
                 each prompt.
-            looks: whether each picture has a style that its seed draws, where the prompt tells none
-                and there is no reference; else that is the model's usual one.
+            looks: whether seeds choose what the prompt leaves open: the style, where there is no
+                reference either, and the background.
             dtype: bfloat16 for autocast; float32 is slower and repeats to 1e-4 in any batch.
             options: those of `plan`:
                 stop_at: resolution of the last stage to run, all stages if None;
@@ -213,7 +213,7 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
                 styles = [style for style in styles for _ in range(num_images)]
                 paintings = [painting for painting in paintings for _ in range(num_images)]
                 texts = [
-                    text if style else with_look(self.config.looks, text, number)
+                    with_look(self.config, text, number, referred=style is not None)
                     for text, style, number in zip(texts, styles, numbers, strict=True)
                 ]
                 num_images = 1

@@ -92,7 +92,7 @@ class ModelConfig(BaseModel):
 
     vocabulary: what it was trained to draw, label -> keywords; words: other words of its training
     captions (colours, places, styles). Both empty: nothing is claimed and nothing is noted.
-    looks: what captions call each style, see `with_look`.
+    looks: what captions call each style; grounds: plain backgrounds, as phrases. See `with_look`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -106,6 +106,7 @@ class ModelConfig(BaseModel):
     styles: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     looks: dict[str, tuple[str, ...]] = {}
+    grounds: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> ModelConfig:

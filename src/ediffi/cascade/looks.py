@@ -1,28 +1,29 @@
-"""Many looks from one text: each picture in a style of its own, where the text tells none."""
+"""Many looks from one text: what the text leaves open, style and background, the seed decides."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
 
-from ediffi.diffusion import stable_hash
-from ediffi.errors import UserError
+from ediffi.cascade.config import ModelConfig
 
-Looks = Mapping[str, Sequence[str]]
-"""Style -> what captions call it, first the phrase that is put behind a prompt."""
+GROUND = re.compile(r"\b(back(ground|drop)s?|gradient)\b", re.IGNORECASE)
 
 
-def with_look(looks: Looks, text: str, seed: int) -> str:
-    """The text in a style that the seed draws, each equally likely; as it is if it tells one.
+def with_look(config: ModelConfig, text: str, seed: int, *, referred: bool = False) -> str:
+    """The text with a style and a background behind it, each unless it tells one itself or the
+    model knows none by name; no style if a reference shows one.
 
-    Raises:
-        UserError: the model knows no styles.
+    Seeds go round both lists: seed 0 has the usual ones, so many seeds in a row as there are styles
+    have all of them, and the two lists part if their lengths have no common factor.
 
-    >>> with_look({"noto": ("in noto style",)}, "a fox", 0)
-    'a fox, in noto style'
+    >>> config.looks, config.grounds                                     # doctest: +SKIP
+    ({'flat': ('in flat style',), 'noto': ('in noto style',)}, ('on a white background',))
+    >>> with_look(config, "a fox", 1)                                    # doctest: +SKIP
+    'a fox, in noto style, on a white background'
     """
-    if not looks:
-        raise UserError("this model was taught no styles by name: it has one look")
-    if any(words in text for said in looks.values() for words in said):
-        return text
-    style = list(looks)[stable_hash("look", seed) % len(looks)]
-    return f"{text}, {looks[style][0]}"
+    parts, looks = [text], list(config.looks.values())
+    if looks and not referred and not any(words in text for said in looks for words in said):
+        parts.append(looks[seed % len(looks)][0])
+    if config.grounds and not GROUND.search(text):
+        parts.append(config.grounds[seed % len(config.grounds)])
+    return ", ".join(parts)

@@ -87,8 +87,8 @@ def generate(
     ] = None,
     looks: Annotated[
         bool,
-        typer.Option("--looks", help="A style for each seed, where the prompt tells none."),
-    ] = False,
+        typer.Option(help="Seeds choose style and background, where the prompt tells none."),
+    ] = True,
     prompts: Annotated[Path | None, typer.Option(help="A file with one prompt per line.")] = None,
     preview: Annotated[
         bool, typer.Option("--preview", help="Keep OUTPUT.preview.png up to date while drawing.")
@@ -110,7 +110,7 @@ def generate(
 
     ediffi generate "a cat" -o cat.png --style logo.png --style poster.png:0.5
 
-    ediffi generate "a cat" -o cat.png --looks --num-images 6
+    ediffi generate "a cat" -o cat.png --num-images 6     # each in a look of its own
 
     ediffi generate --prompts prompts.txt -o pictures/ --steps 30 --guidance 4
     """
@@ -133,7 +133,7 @@ def draw(
     style: list[str] | None,
     style_strength: float | None,
     style_stages: str | None,
-    looks: bool,
+    looks: bool | None,
     prompts: Path | None,
     preview: bool,
     dtype: Precision,
@@ -195,8 +195,8 @@ def draw(
     described = _describe(cascade, plan, start_from, roles, dtype)
     if references:
         described["style"] = [{"picture": p.name, "weight": weight} for p, weight in references]
-    if looks:
-        described["looks"] = True
+    if looks is False:  # None in a variation, which has no words
+        described["looks"] = False
     if painting is not None:
         described |= painting.described()
     _draw(cascade, jobs, options, described, clock, watch)

@@ -15,10 +15,16 @@ from numpy.typing import NDArray
 
 from ediffi.cascade.config import DataSource
 from ediffi.cascade.vocabulary import words_of
-from ediffi.data.captions import STYLES
+from ediffi.data.captions import STYLES, indefinite
 from ediffi.data.composer import Composer
 from ediffi.data.layout import Box
 from ediffi.data.rasterize import Pixels
+
+# pale, so that most things stand out
+GROUNDS = tuple(
+    f"on {indefinite(colour)} {colour} background"
+    for colour in ("light blue", "white", "light green", "yellow", "pink", "light gray", "teal")
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Collection(Protocol):
 
     def taught(self) -> dict[str, Any]:
         """What a base that learned them may claim: `ModelConfig`'s vocabulary, styles, looks,
-        words."""
+        grounds, words."""
 
 
 class Scenes:
@@ -128,6 +134,7 @@ class Scenes:
             "vocabulary": {known[h][0]: known[h][1:] for h in drawn},
             "styles": styles,
             "looks": {s: (*STYLES[s][1], *STYLES[s][0]) for s in styles if s in STYLES},
+            "grounds": GROUNDS,
             "words": self._caption_words(),
         }
 

@@ -123,8 +123,6 @@ def run(
         name = f"reference, strength {strength:g}"
         paint = study.paint(rows, styles=styles, style_strength=strength)
         columns[name] = study.drawn(name, min(num, len(rows)), paint)
-    if cascade.config.looks:
-        columns["looks"] = study.drawn("looks", len(rows), study.paint(rows, looks=True))
     columns["real"] = draw(Renderer(grid), [row.real(grid, study.side) for row in rows])
     seen = {name: judges.see(pictures) for name, pictures in columns.items()}
     arms, arm_shares = _arms(study, columns["no reference"])
@@ -135,7 +133,7 @@ def run(
             name: measure(judges, what, rows[: len(columns[name])]) for name, what in seen.items()
         },
         "arms": arm_shares,
-        "looks": looks(judges, seen.get("looks", seen["no reference"]), seen["real"], rows),
+        "looks": looks(judges, seen["no reference"], seen["real"], rows),
         "variations": _variations(study, shown, styles),
     }
     results["columns"] |= {"shuffled": shuffled(judges, seen["reference, strength 1"], rows)}
