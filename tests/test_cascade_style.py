@@ -248,7 +248,9 @@ def test_commands(
 def test_seeds_choose_what_the_prompt_leaves_open(cascade: Cascade) -> None:
     said = {"noto": ("in noto style", "noto drawing"), "twemoji": ("in twemoji style",)}
     grounds = ("on a white background", "on a teal background", "on a pink background")
-    config = cascade.config.model_copy(update={"looks": said, "grounds": grounds})
+    config = cascade.config.model_copy(
+        update={"looks": said, "spread": tuple(said), "grounds": grounds}
+    )
     many = Cascade(config, lambda c: cascade.stage(c.name), encoders=cascade.encoders)
     told = [with_look(config, "a red fox", seed) for seed in range(6)]
     assert told[0] == "a red fox, in noto style, on a white background"

@@ -380,8 +380,8 @@ def test_layout_loss_in_closed_form() -> None:
 
 def test_sketch_loss_is_the_denoisers_at_infinite_noise() -> None:
     clean, drawn = torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16)
-    expected = edm_loss(drawn, clean, torch.full((3,), 1e4), 0.5)
-    torch.testing.assert_close(sketch_loss(drawn, clean, 0.5), expected)
+    expected = edm_loss(drawn, clean, torch.full((3,), 1e4), 3**-0.5)
+    torch.testing.assert_close(sketch_loss(drawn, clean), expected)
 
 
 def test_super_resolution_denoiser_starts_as_the_enlarged_picture() -> None:

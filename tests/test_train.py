@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -24,6 +24,7 @@ from ediffi.data.collection import Scenes
 from ediffi.data.composer import Composer, SceneConfig
 from ediffi.data.grid import Grid
 from ediffi.errors import UserError
+from ediffi.networks import UNet
 from ediffi.train import checkpoint as checkpoints
 from ediffi.train.config import TrainConfig, preset_config
 from ediffi.train.examples import Examples, measure_sigma_data
@@ -141,6 +142,10 @@ def test_the_sketch_learns_alone_and_first(scenes: Scenes, text: Encoders, tmp_p
     alone, together = (row for row in rows if row)
     assert alone["loss"] is None and alone["sketch_loss"] > 0 and together["loss"] > 0
     assert any(not torch.equal(state.parameters[n], before[n]) for n in before if n not in changed)
+    stays = dict(cast(UNet, state.denoiser.network).before_noise())
+    assert changed <= stays.keys()
+    alike = {n for n, p in state.parameters.items() if torch.equal(p, state.average[n])}
+    assert stays.keys() <= alike and "enter.weight" not in alike
 
 
 def test_interrupt_finishes_the_step_and_saves(

@@ -195,7 +195,7 @@ def test_layers_learn_where_things_are(scenes: Scenes, text: Encoders) -> None:
 def test_stopped_with_masks_the_weights_are_the_same(
     scenes: Scenes, text: Encoders, tmp_path: Path
 ) -> None:
-    settings = config(**ON | {"sketch_images": 8, "num_images": 32})
+    settings = config(**ON | {"sketch_images": 24, "num_images": 32})
     *_, whole = train(settings, tmp_path / "whole", scenes, text)
     for tick in train(settings, tmp_path / "resumed", scenes, text):
         if tick.state.images == 24:

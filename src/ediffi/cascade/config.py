@@ -92,7 +92,8 @@ class ModelConfig(BaseModel):
 
     vocabulary: what it was trained to draw, label -> keywords; words: other words of its training
     captions (colours, places, styles). Both empty: nothing is claimed and nothing is noted.
-    looks: what captions call each style; grounds: plain backgrounds, as phrases. See `with_look`.
+    looks: what captions call each style; spread: styles that seeds take in turn; grounds: plain
+    backgrounds, as phrases. See `with_look`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -106,6 +107,7 @@ class ModelConfig(BaseModel):
     styles: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     looks: dict[str, tuple[str, ...]] = {}
+    spread: tuple[str, ...] = ()
     grounds: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -113,6 +115,8 @@ class ModelConfig(BaseModel):
         unknown = set(self.encoders) - set(ROLES)
         if unknown:
             raise ValueError(f"unknown roles {sorted(unknown)}: choose from {', '.join(ROLES)}")
+        if not set(self.spread) <= self.looks.keys():
+            raise ValueError("spread: every style needs looks")
         for before, after in zip(self.stages, self.stages[1:], strict=False):
             if after.input_resolution != before.resolution:
                 raise ValueError(

@@ -13,17 +13,18 @@ def with_look(config: ModelConfig, text: str, seed: int, *, referred: bool = Fal
     """The text with a style and a background behind it, each unless it tells one itself or the
     model knows none by name; no style if a reference shows one.
 
-    Seeds go round both lists: seed 0 has the usual ones, so many seeds in a row as there are styles
-    have all of them, and the two lists part if their lengths have no common factor.
+    Seeds go round config.spread and config.grounds: seed 0 has the first of each.
 
-    >>> config.looks, config.grounds                                     # doctest: +SKIP
-    ({'flat': ('in flat style',), 'noto': ('in noto style',)}, ('on a white background',))
+    >>> config.looks, config.spread, config.grounds                      # doctest: +SKIP
+    ({'flat': ('in flat style',), 'noto': ('in noto style', 'noto drawing')}, ('flat', 'noto'),
+     ('on a white background',))
     >>> with_look(config, "a fox", 1)                                    # doctest: +SKIP
     'a fox, in noto style, on a white background'
     """
-    parts, looks = [text], list(config.looks.values())
-    if looks and not referred and not any(words in text for said in looks for words in said):
-        parts.append(looks[seed % len(looks)][0])
+    parts, spread = [text], config.spread
+    told = referred or any(words in text for said in config.looks.values() for words in said)
+    if spread and not told:
+        parts.append(config.looks[spread[seed % len(spread)]][0])
     if config.grounds and not GROUND.search(text):
         parts.append(config.grounds[seed % len(config.grounds)])
     return ", ".join(parts)

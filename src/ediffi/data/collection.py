@@ -17,6 +17,7 @@ from ediffi.cascade.config import DataSource
 from ediffi.cascade.vocabulary import words_of
 from ediffi.data.captions import STYLES, indefinite
 from ediffi.data.composer import Composer
+from ediffi.data.grid import MONOCHROME
 from ediffi.data.layout import Box
 from ediffi.data.rasterize import Pixels
 
@@ -70,7 +71,7 @@ class Collection(Protocol):
 
     def taught(self) -> dict[str, Any]:
         """What a base that learned them may claim: `ModelConfig`'s vocabulary, styles, looks,
-        grounds, words."""
+        spread, grounds, words."""
 
 
 class Scenes:
@@ -130,10 +131,13 @@ class Scenes:
         known = self.composer.words
         drawn = sorted({cell.hexcode for cell in self.composer.cells})
         styles = tuple(dict.fromkeys(self.composer.config.styles))
+        looks = {s: (*STYLES[s][1], *STYLES[s][0]) for s in styles if s in STYLES}
         return {
             "vocabulary": {known[h][0]: known[h][1:] for h in drawn},
             "styles": styles,
-            "looks": {s: (*STYLES[s][1], *STYLES[s][0]) for s in styles if s in STYLES},
+            "looks": looks,
+            # a silhouette has no colours: only who asks for one gets it
+            "spread": tuple(s for s in looks if s not in MONOCHROME),
             "grounds": GROUNDS,
             "words": self._caption_words(),
         }

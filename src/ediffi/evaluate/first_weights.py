@@ -40,6 +40,7 @@ real drawings of a wider vocabulary than the default one is now: there, 77 % wer
 that near to another style's drawing of the same concept, 21 % to one of another concept. Every
 record holds its own ceiling and null."""
 DTYPE = torch.bfloat16
+HOW: dict[str, Any] = {"dtype": DTYPE, "looks": False}  # prompts as they stand
 NUM_SHEET, NUM_WHOLE, NUM_UPSCALED = 64, 16, 16
 BATCH = 16
 
@@ -105,7 +106,7 @@ def _draw_base(
             [rows[n].prompt for n in numbers],
             seeds=[rows[n].seed for n in numbers],
             stop_at=resolution,
-            dtype=DTYPE,
+            **HOW,
         ),
         batch=BATCH,
         on_done=lambda more: report(f"{resolution} px pictures", more, len(rows)),
@@ -122,7 +123,7 @@ def _draw_whole(
         lambda numbers: cascade.generate(
             [chosen[n].prompt for n in numbers],
             seeds=[chosen[n].seed for n in numbers],
-            dtype=DTYPE,
+            **HOW,
         ),
         batch=1,
         on_done=lambda more: report("whole cascade", more, len(chosen)),
@@ -224,7 +225,7 @@ def _upscalers(
         folder,
         len(chosen),
         lambda numbers: cascade.generate(
-            chosen[numbers[0]].prompt, seeds=numbers, start_from=low[numbers[0]], dtype=DTYPE
+            chosen[numbers[0]].prompt, seeds=numbers, start_from=low[numbers[0]], **HOW
         ),
         batch=1,
         on_done=lambda more: report("upscaled real pictures", more, len(chosen)),
@@ -258,6 +259,7 @@ def _protocol(
         "num_prompts": len(rows),
         "num_held_out": sum(row.held_out for row in rows),
         "resize": "bicubic to 224 px, antialiased",
+        "looks": HOW["looks"],
         "null": "each picture with the prompt half the list further",
     }
 

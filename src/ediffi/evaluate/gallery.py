@@ -37,13 +37,14 @@ Open = Callable[[], Cascade]
 
 @dataclass(frozen=True)
 class Order:
-    """What to draw. use: roles to listen to, None for all."""
+    """What to draw. use: roles to listen to, None for all; looks: see `Cascade.stream`."""
 
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
     stage: int
     guidance: float | None = None
     use: tuple[str, ...] | None = None
+    looks: bool = True
 
     @property
     def block(self) -> int:
@@ -58,6 +59,7 @@ class Order:
             "stop_at": self.stage,
             "guidance_scale": self.guidance,
             "use": self.use,
+            "looks": self.looks,
             "dtype": DTYPE,
         }
 

@@ -92,7 +92,8 @@ def painted(
 
 def unpainted(rows: Sequence[Layout], stage: int) -> Order:
     """Their prompts alone."""
-    return Order(tuple(row.prompt for row in rows), tuple(row.seed for row in rows), stage)
+    prompts, seeds = tuple(row.prompt for row in rows), tuple(row.seed for row in rows)
+    return Order(prompts, seeds, stage, looks=False)  # what differs is to be the painting
 
 
 def alone(rows: Sequence[Layout], stage: int) -> Order:

@@ -14,6 +14,7 @@ from ediffi.types import Things
 SIGMA = 80.0  # the noise level at which a sketch is drawn: where sampling starts
 LAYERS = 4  # things that a sketch can have
 MARGIN = 0.06  # of a layer around its thing's box, on each side
+EVEN = 1 / 3  # variance of pixels that are evenly spread over [-1, 1]
 LEAST = 0.02  # side of a layer's box, as a share of the canvas
 
 
@@ -131,13 +132,13 @@ class Sketch(nn.Module):
         return self.to_widest(F.pixel_unshuffle(_fitted(drawn.picture, pixels), self.patch))
 
 
-def sketch_loss(picture: Tensor, clean: Tensor, sigma_data: float) -> Tensor:
-    """Squared error against `clean` (B, 3, H, W) over sigma_data^2: (B,).
+def sketch_loss(picture: Tensor, clean: Tensor) -> Tensor:
+    """Squared error against `clean` (B, 3, H, W) over the variance of evenly spread pixels: (B,).
 
-    The EDM loss in the limit of sigma = inf; 1.0 is what an empty sketch gets.
+    The EDM loss of pictures in the limit of sigma = inf; an empty sketch gets about 1.
     """
     target = _fitted(clean, picture.shape[2:])
-    return (picture.float() - target).square().flatten(1).mean(1) / sigma_data**2
+    return (picture.float() - target).square().flatten(1).mean(1) / EVEN
 
 
 def layout_loss(drawn: Drawn, things: Things, context: Context) -> Tensor:

@@ -6,6 +6,7 @@ into channels first (pixel unshuffle by `patch`), so that the widest grid is sid
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, cast
 
 import torch
@@ -204,6 +205,14 @@ class UNet(nn.Module):
         if drawn.picture.shape[2:] == size:
             return drawn.picture
         return F.interpolate(drawn.picture, size, mode="bilinear", antialias=True)
+
+    def before_noise(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The parameters of a sketch, by name: all that it is drawn with, and nothing else."""
+        if self.sketch is None:
+            return
+        for name, parameter in self.named_parameters():
+            if name.startswith(("conditioner.", "sketch.")) and "sketch.to_" not in name:
+                yield name, parameter
 
     def context(self, cond: StageInput) -> Context:
         """The prompt as this network reads it, sketch included: computed once per input."""

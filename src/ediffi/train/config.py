@@ -34,7 +34,8 @@ class TrainConfig(RunConfig):
     beyond what is known without noise, see `ResidualEDM`.
     num_scenes: scenes that the run goes round and round; each is composed and its caption encoded
     once. ema_images: half-life of the weight average, in images.
-    sketch_images: for so many images at the start only the network's sketch learns, which is quick.
+    sketch_images: for so many images at the start only the network's sketch learns, which is quick;
+    a base's then stays as it is, see `TrainState.step`.
     dropout: how often each role is replaced by its null token, independently.
     shown_masks: how often a base is shown where phrases are, as if painted, see `train.masks`;
     layout_loss: weight of where a sketch's layers are against where things are, see `layout_loss`;

@@ -50,11 +50,14 @@ class TrainState(Learner):
         )
 
     def step(self, batch: Batch) -> Losses:
-        """One update: of the sketch alone for the first `sketch_images`, then of everything.
+        """One update: of the sketch alone for the first `sketch_images`, then of all the rest; an
+        enlarger goes on learning.
 
         Raises:
             FloatingPointError: the loss or its gradient is not finite; weights are untouched.
         """
+        if self.images >= self.config.sketch_images:
+            self._finish_sketch()
         losses = self._losses(batch)
         weighted = zip((1.0, 1.0, self.config.layout_loss), losses, strict=True)
         means = [weight * loss.mean() for weight, loss in weighted if loss is not None]
@@ -72,12 +75,25 @@ class TrainState(Learner):
                 x = noised(batch.clean, batch.noise, batch.sigma)
                 denoised = self.denoiser(x, batch.sigma, batch.cond)
                 denoise = edm_loss(denoised, batch.clean, batch.sigma, config.sigma_data)
-        if drawn is not None:
-            loss = sketch_loss if network.enlarger is None else enlarger_loss
-            sketch = loss(drawn.picture, batch.clean, config.sigma_data)
+        if drawn is not None and drawn.picture.requires_grad:
+            if network.enlarger is None:
+                sketch = sketch_loss(drawn.picture, batch.clean)
+            else:
+                sketch = enlarger_loss(drawn.picture, batch.clean, config.sigma_data)
             if config.layout_loss and drawn.boxes is not None and batch.cond.things is not None:
                 layout = layout_loss(drawn, batch.cond.things, context)
         return Losses(denoise, sketch, layout)
+
+    @torch.no_grad()
+    def _finish_sketch(self) -> None:
+        """From here on the sketch, and how it reads the prompt, stay what they were on average.
+
+        The diffusion then learns one residual to the end (regression first, then diffusion around
+        it, as in CorrDiff), and no backward pass goes through the sketch.
+        """
+        for name, parameter in cast(UNet, self.denoiser.network).before_noise():
+            parameter.copy_(self.average[name])
+            parameter.requires_grad_(False)
 
     @torch.no_grad()
     def _update_average(self, images: int) -> None:
