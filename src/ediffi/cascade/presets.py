@@ -24,5 +24,8 @@ SAMPLING = {
 }
 
 # Of a base whose sketch has learned where things are: it says what is drawn and where, so sampling
-# starts around it, with noise that hides its texture but not its shapes.
-FROM_SKETCH = SAMPLING["base"].model_copy(update={"sigma_max": 1.0, "num_steps": 8})
+# starts around it, with noise that hides its finest texture only. Guidance pulls away from the sketch
+# of no prompt, which is gray: it coarsens.
+FROM_SKETCH = SAMPLING["base"].model_copy(
+    update={"sigma_max": 0.3, "num_steps": 6, "guidance_scale": 1.0}
+)
