@@ -24,8 +24,8 @@ SAMPLING = {
 }
 
 # Of a base whose sketch has learned where things are: it says what is drawn and where, so sampling
-# starts around it, with noise that hides its finest texture only. Guidance pulls away from the sketch
-# of no prompt, which is gray: it coarsens.
+# starts around it, with noise that hides its finest texture only. Guidance would pull away from the
+# gray sketch of no prompt, which coarsens.
 FROM_SKETCH = SAMPLING["base"].model_copy(
     update={"sigma_max": 0.3, "num_steps": 6, "guidance_scale": 1.0}
 )
