@@ -68,7 +68,7 @@ def tiny_cascade(encoders: dict[str, Any] | None = None) -> Cascade:
         torch.manual_seed(0)
         denoiser = build_denoiser(config.network, config.sigma_data)
         for parameter in denoiser.parameters():
-            torch.nn.init.normal_(parameter, std=0.1)
+            torch.nn.init.normal_(parameter, std=0.2)
         return Stage(config, denoiser)
 
     config = ModelConfig(name="tiny", stages=(stage,), encoders={}, styles=STYLES)
@@ -123,7 +123,7 @@ def test_record_resume_and_rerun(grid: Grid, cache: Path, tmp_path: Path) -> Non
     assert record["protocol"]["names"]["fd"] == "fd-small-judge-64"
     assert not any("fid" in name for name in record["protocol"]["names"].values())
     # noise is far from real pictures, and real pictures are near each other
-    assert record["curve"][0]["kid"]["value"] > record["real"]["prompts"]["kid"]["high"]
+    assert record["curve"][0]["kid"]["value"] > 3 * record["real"]["prompts"]["kid"]["high"]
     concept = record["real"]["prompts"]["concept"]
     assert concept["top1"]["share"] > concept["null_top1"]
     assert record["diversity"]["seeds"] == 4

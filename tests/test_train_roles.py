@@ -125,7 +125,9 @@ def test_stopped_anywhere_the_weights_are_the_same(
     whole, again = final(tmp_path / "whole"), final(tmp_path / "resumed")
     assert all(torch.equal(whole[name], again[name]) for name in whole)
     name = "conditioner.pool.clip_image.weight"
-    assert not torch.equal(whole[f"weights.{name}"], TrainState(settings).parameters[name])
+    trained, average = whole[f"weights.{name}"], whole[f"average.{name}"]
+    assert not torch.equal(trained, TrainState(settings).parameters[name])
+    assert torch.equal(trained, average) == (stage == "base")  # where it stays once it is sketched
 
 
 def test_rates() -> None:
