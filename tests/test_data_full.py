@@ -15,6 +15,7 @@ from ediffi.data import layout
 from ediffi.data.backdrops import (
     BACKDROPS,
 )
+from ediffi.data.captions import tells_style
 from ediffi.data.composer import Composer, SceneConfig
 from ediffi.data.grid import Cell, Grid
 from ediffi.data.heldout import is_held_out
@@ -154,6 +155,20 @@ def test_the_mix_is_the_configs(grid: Grid) -> None:
     assert set(kinds) == {"sea", "dots"} and 2 < kinds.count("sea") / kinds.count("dots") < 4.5
     assert not [s for s in scenes for i in s.items if i.hexcode == "0023-FE0F-20E3"]
     assert all(len({i.hexcode for i in s.items}) == len(s.items) for s in scenes)
+
+
+def test_styles_named_again_come_oftener_and_are_told_in_turn(grid: Grid) -> None:
+    often, other = COLOUR[:2]
+    composer = Composer(grid, SceneConfig.full(styles=(often, often, often, other), num_captions=3))
+    drawn = composer.by_style
+    share = 3 * len(drawn[often]) / (3 * len(drawn[often]) + len(drawn[other]))
+    found = []
+    for n in range(400):
+        scene = composer.scene(n)
+        style = scene.items[0].style
+        found.append(style == often)
+        assert sum(tells_style(caption.text, style) for caption in scene.captions) in (1, 2)
+    assert sum(found) / len(found) == pytest.approx(share, abs=0.08)
 
 
 @pytest.mark.parametrize("config", [SceneConfig(seed=3), SceneConfig.full(seed=3)])
