@@ -208,15 +208,14 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
             for text, painting in zip(texts, paintings, strict=True):
                 place(text, painting)  # a wrong phrase is told of before weights are read
             self._note_unknown_words(texts)
-            if looks:  # every picture has a text of its own
-                texts = [text for text in texts for _ in range(num_images)]
-                styles = [style for style in styles for _ in range(num_images)]
-                paintings = [painting for painting in paintings for _ in range(num_images)]
-                texts = [
-                    with_look(self.config, text, number, referred=style is not None)
-                    for text, style, number in zip(texts, styles, numbers, strict=True)
-                ]
-                num_images = 1
+            each = [n for n in range(len(texts)) for _ in range(num_images)]
+            looked = [
+                with_look(self.config, texts[n], number, referred=styles[n] is not None)
+                for n, number in zip(each, numbers, strict=True)
+            ]
+            if looks and looked != [texts[n] for n in each]:  # every picture has its own text
+                texts, styles = looked, [styles[n] for n in each]
+                paintings, num_images = [paintings[n] for n in each], 1
         low_res = None
         if picture is not None:
             low_res = low_resolution(picture, plan[0][0].input_resolution)

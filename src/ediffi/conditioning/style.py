@@ -48,7 +48,8 @@ def encode_styles(encoder: ClipImageEncoder, styles: Sequence[Style | None]) -> 
     Of several pictures: the weighted mean of their embeddings' directions, at the weighted mean of
     their lengths.
     """
-    rows = [None if style is None else _mean(encoder, style) for style in styles]
+    means = {id(style): _mean(encoder, style) for style in styles if style is not None}
+    rows = [means.get(id(style)) for style in styles]
     width = next(len(row) for row in rows if row is not None)
     embeds = torch.stack([torch.zeros(width) if row is None else row for row in rows])
     return Tokens(embeds[:, None], torch.ones(len(rows), 1, dtype=torch.bool), embeds)

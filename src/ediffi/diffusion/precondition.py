@@ -41,7 +41,7 @@ class ResidualEDM(EDM):
     D(x) = known + EDM(x - known). An upscaler knows its enlarged low-resolution picture, a base
     its sketch (regression and diffusion of the rest as in CorrDiff, Mardani et al. 2023).
     sigma_data is the residual's standard deviation, so sampling can start from `known` plus little
-    noise; what the network cannot yet say leaves `known` as it is, not grain.
+    noise.
     """
 
     def forward(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:

@@ -214,6 +214,11 @@ class UNet(nn.Module):
             if name.startswith(("conditioner.", "sketch.")) and "sketch.to_" not in name:
                 yield name, parameter
 
+    @property
+    def learns_sketch(self) -> bool:
+        """Whether it has a sketch that is not fixed yet."""
+        return any(parameter.requires_grad for _, parameter in self.before_noise())
+
     def context(self, cond: StageInput) -> Context:
         """The prompt as this network reads it, sketch included: computed once per input."""
         key = (self, torch.is_autocast_enabled("cpu"), torch.is_grad_enabled())

@@ -56,8 +56,9 @@ class TrainState(Learner):
         Raises:
             FloatingPointError: the loss or its gradient is not finite; weights are untouched.
         """
-        if self.images >= self.config.sketch_images:
-            self._finish_sketch()
+        network = cast(UNet, self.denoiser.network)
+        if self.images >= self.config.sketch_images and network.learns_sketch:
+            self._finish_sketch(network)
         losses = self._losses(batch)
         weighted = zip((1.0, 1.0, self.config.layout_loss), losses, strict=True)
         means = [weight * loss.mean() for weight, loss in weighted if loss is not None]
@@ -85,13 +86,13 @@ class TrainState(Learner):
         return Losses(denoise, sketch, layout)
 
     @torch.no_grad()
-    def _finish_sketch(self) -> None:
+    def _finish_sketch(self, network: UNet) -> None:
         """From here on the sketch, and how it reads the prompt, stay what they were on average.
 
         The diffusion then learns one residual to the end (regression first, then diffusion around
         it, as in CorrDiff), and no backward pass goes through the sketch.
         """
-        for name, parameter in cast(UNet, self.denoiser.network).before_noise():
+        for name, parameter in network.before_noise():
             parameter.copy_(self.average[name])
             parameter.requires_grad_(False)
 
