@@ -14,7 +14,7 @@ from ediffi.conditioning import DEFAULT_TEXT, load_encoder
 from ediffi.data.grid import Grid
 from ediffi.errors import UserError
 from ediffi.evaluate.judge import ConceptJudge
-from ediffi.evaluate.layout import SWEEP, run, shuffled
+from ediffi.evaluate.layout import SWEEP, painted, run, shuffled, unpainted
 from ediffi.evaluate.layouts import (
     KINDS,
     LAYOUTS,
@@ -182,3 +182,9 @@ def test_bad_lists_are_named(tmp_path: Path) -> None:
     path.write_text('{"prompt": "a fox"}\n')
     with pytest.raises(UserError, match=r"layouts\.jsonl is no list of layouts"):
         read_layouts(path)
+
+
+def test_painted_and_unpainted_differ_in_the_paint_alone(rows: Sequence[Layout]) -> None:
+    plain, drawn = unpainted(rows, 64), painted(rows, 64, "ours", 0.5)
+    options = drawn.options([0, 1])
+    assert len(options.pop("regions")) == 2 and options == plain.options([0, 1])

@@ -85,9 +85,8 @@ def painted(
     rows: Sequence[Layout], stage: int, form: str, weight: float, **options: Any
 ) -> Painted:
     """Layouts painted in one of FORMS, with a weight."""
-    prompts, seeds = tuple(row.prompt for row in rows), tuple(row.seed for row in rows)
-    return Painted(prompts, seeds, stage, layouts=tuple(rows), weight=weight, form=FORMS[form],
-                   **options)  # fmt: skip
+    prompts = vars(unpainted(rows, stage))
+    return Painted(**prompts, layouts=tuple(rows), weight=weight, form=FORMS[form], **options)
 
 
 def unpainted(rows: Sequence[Layout], stage: int) -> Order:
