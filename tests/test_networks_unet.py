@@ -264,7 +264,7 @@ def test_every_preset_can_be_built(preset: str, stage: str) -> None:
     millions = sum(p.numel() for p in net.parameters()) / 1e6
     low, high = {
         ("tiny", "base"): (0, 0.2),
-        ("pictogram", "base"): (8, 22),  # 44 MB, bf16
+        ("pictogram", "base"): (8, 25),  # 50 MB, bf16
         ("pictogram", "sr256"): (1, 5),  # 10 MB, bf16
         ("pictogram", "sr1024"): (1, 5),
         ("paper", "base"): (600, 1100),  # 0.7 to 1.0 B by the sheet
@@ -374,7 +374,7 @@ def test_layout_loss_in_closed_form() -> None:
     torch.testing.assert_close(layout_loss(unsure, things, context), torch.tensor([math.log(2)]))
     role = next(iter(context.offsets))
     named = replace(things, columns={role: torch.tensor([[[True], [False]]])})
-    expected = -0.2 * torch.log(shares[:, 0, 0] + 1e-3)
+    expected = -torch.log(shares[:, 0, 0] + 1e-3)
     torch.testing.assert_close(layout_loss(there, named, context), expected)
 
 

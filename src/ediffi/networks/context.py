@@ -96,13 +96,19 @@ class Context:
 
     def painted(self) -> Tensor | None:
         """The box around where each token is painted, and 1 (0 where it is not): (B, L, 5)."""
-        if self.regions is None or not self.regions.form.placed:
+        tokens = self.painted_phrases()
+        if tokens is None or self.regions is None:
             return None
         boxes = F.pad(bounds(self.regions.masks), (0, 1), value=1.0)  # (B, R, 5)
-        shown = (self.regions.weight > 0) & (self.regions.masks.amax((2, 3)) > 0.5)
-        tokens = self._tokens(self.regions) * shown[:, :, None]
         times = tokens.sum(1).clamp_min(1)  # a token may be of several painted phrases
         return tokens.transpose(1, 2) @ boxes / times[:, :, None]
+
+    def painted_phrases(self) -> Tensor | None:
+        """1 where a token is of a phrase that is painted, to be drawn there: (B, R, L)."""
+        if self.regions is None or not self.regions.form.placed:
+            return None
+        shown = (self.regions.weight > 0) & (self.regions.masks.amax((2, 3)) > 0.5)
+        return self._tokens(self.regions) * shown[:, :, None]
 
     def unpainted(self) -> Context:
         """The same for layers whose queries are no places of the picture."""

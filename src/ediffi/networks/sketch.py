@@ -16,6 +16,7 @@ LAYERS = 4  # things that a sketch can have
 MARGIN = 0.06  # of a layer around its thing's box, on each side
 EVEN = 1 / 3  # variance of pixels that are evenly spread over [-1, 1]
 LEAST = 0.02  # side of a layer's box, as a share of the canvas
+DEPTH = 2  # residual blocks between words and a layer's drawing
 
 
 class Sketch(nn.Module):
@@ -69,7 +70,12 @@ class Sketch(nn.Module):
         told = channels + embedding_width
         self.place = nn.Linear(channels, 5)  # centre, sides, whether there is a thing
         self.fit = _mlp(channels + 2, channels // 2, 4)  # of a thing to where it is painted
-        self.drawing = _mlp(told, width, 4 * self.drawing_side**2)
+        self.drawing = nn.Sequential(
+            nn.Linear(told, width),
+            *(_Residual(width) for _ in range(DEPTH)),
+            nn.GELU(),
+            zero_init(nn.Linear(width, 4 * self.drawing_side**2)),
+        )
         self.tint = zero_init(nn.Linear(channels, 12))
         self.backdrop = _mlp(told, channels, 3 * (side // 2) ** 2)
         self.to_coarsest = zero_init(nn.Linear(told, channels))
@@ -84,13 +90,15 @@ class Sketch(nn.Module):
             h = block(h, embedding, words)
         h = self.norm(h.flatten(2).transpose(1, 2))  # (B, layers and backdrop, C)
         shares = self.reading(h, words)
+        if things is None and (phrases := context.painted_phrases()) is not None:
+            shares = apart(shares, phrases, F.pad(self._there(h[:, :LAYERS]), (0, 1), value=1.0))
         told = torch.cat([h, (shares @ context.words).to(h.dtype)], dim=-1)
         h = h[:, :LAYERS]
         behind = self.backdrop(told[:, LAYERS])
         behind = behind.unflatten(1, (3, self.side // 2, -1))
         boxes, there = self._boxes(h, shares[:, :LAYERS], context)
         known = boxes if things is None else things.boxes
-        shown = there.sigmoid() if things is None else things.there.float()
+        shown = self._there(h) if things is None else things.there.float()
         layers = placed(self._drawings(h, told[:, :LAYERS]), known, self.side, margin=MARGIN)
         layers = layers * shown[:, :, None, None, None]
         picture = over(F.interpolate(behind.float(), (self.side, self.side)), layers)
@@ -113,6 +121,10 @@ class Sketch(nn.Module):
             sides = sides + there * (room * move[..., 2:].exp() - sides)
         return torch.cat([centre - sides / 2, sides], dim=-1), guess[..., 4]
 
+    def _there(self, h: Tensor) -> Tensor:
+        """(B, K) probability that there is a thing."""
+        return self.place(h)[..., 4].float().sigmoid()
+
     def _drawings(self, h: Tensor, told: Tensor) -> Tensor:
         """(B, K, 4, side, side) float32: red, green and blue, multiplied by alpha, and alpha."""
         drawn = self.drawing(told).float().unflatten(2, (4, self.drawing_side, -1))
@@ -130,6 +142,41 @@ class Sketch(nn.Module):
         """What is added on the U-Net's widest grid of that (H, W)."""
         pixels = torch.Size((size[0] * self.patch, size[1] * self.patch))
         return self.to_widest(F.pixel_unshuffle(_fitted(drawn.picture, pixels), self.patch))
+
+
+class _Residual(nn.Module):
+    """x + MLP(LayerNorm(x)); x at the start."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.change = nn.Sequential(nn.LayerNorm(width), *_mlp(width, 3 * width // 2, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.change(x)
+        return out
+
+
+def apart(shares: Tensor, phrases: Tensor, there: Tensor) -> Tensor:
+    """Attention after every painted phrase has got a query of its own, as far as there are enough.
+
+    Where several things are named, one query may look at two of them, and then draws a blend, or
+    two at one, and a thing is missing. Paint says what there is: the phrases are given out, most
+    attention first, and whoever has one no longer looks at the others.
+
+    Args:
+        shares: (B, Q, L) of each query's attention to the tokens; phrases: (B, R, L), 1 where a
+            token is of a painted phrase; there: (B, Q), how likely a query draws at all.
+    """
+    wanted = (shares @ phrases.transpose(1, 2)) * there[..., None]  # (B, Q, R)
+    owned, rows = torch.zeros_like(wanted), torch.arange(len(wanted), device=wanted.device)
+    for _ in range(min(wanted.shape[1:])):
+        best, place = wanted.flatten(1).max(dim=1)
+        query, phrase = place // wanted.shape[2], place % wanted.shape[2]
+        owned[rows, query, phrase] = (best > 0).float()  # nobody looks at what is not painted
+        wanted[rows, query], wanted[rows, :, phrase] = -1.0, -1.0
+    kept = shares * (1 - (phrases.amax(1, keepdim=True) - owned @ phrases).clamp_min(0))
+    kept = kept / kept.sum(-1, keepdim=True).clamp_min(1e-12)
+    return torch.where(owned.any(2, keepdim=True), kept, shares)
 
 
 def sketch_loss(picture: Tensor, clean: Tensor) -> Tensor:
@@ -153,7 +200,7 @@ def layout_loss(drawn: Drawn, things: Things, context: Context) -> Tensor:
     tokens = context.marked(things.columns, things.there.shape[1])
     share = (drawn.shares * tokens).sum(-1)
     astray = -(share + 1e-3).log() * tokens.any(-1)
-    return ((error + 0.2 * astray) * there).sum(1) / count + presence
+    return ((error + astray) * there).sum(1) / count + presence
 
 
 def _centred(boxes: Tensor) -> Tensor:

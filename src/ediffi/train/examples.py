@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ediffi.conditioning import EncoderSpec
+from ediffi.conditioning import CachedText, EncoderSpec
 from ediffi.conditioning.prompt import Encoder
 from ediffi.data.captions import tells_style
 from ediffi.data.collection import Collection
@@ -77,7 +77,11 @@ class Examples:
         config = self.config
         indices = range(start, start + config.batch_size)
         rounds, numbers = zip(*(divmod(i, config.num_scenes) for i in indices), strict=True)
+        new = [n not in self._kept for n in numbers]
         pictures, said = zip(*(self.picture(n) for n in numbers), strict=True)
+        self._read_ahead(
+            [c for captions, is_new in zip(said, new, strict=True) for c in captions if is_new]
+        )
         clean = torch.stack(pictures).float() / 127.5 - 1
         seeds = [stable_hash(config.seed, i) for i in indices]
         keep = self._keep(seeds)
@@ -140,6 +144,13 @@ class Examples:
                 fit = [n for n in fit if tells_style(captions[n], style) != shown] or fit
             out.append(fit[turn % len(fit)])
         return out
+
+    def _read_ahead(self, captions: Sequence[str]) -> None:
+        """Encode all captions of pictures that are new, while there are many to encode at once;
+        later rounds would else run the encoder for a few in every batch."""
+        for encoder in self.texts.values():
+            if isinstance(encoder, CachedText):
+                encoder.remember(captions)
 
     def _prompt(
         self,
