@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from ediffi.networks.layers import over, placed
+from ediffi.networks.layers import GAP, over, placed, spread
 from ediffi.networks.sketch import apart
 
 
@@ -79,3 +79,38 @@ def test_attention_stays_where_nothing_is_painted_or_phrases_are_more_than_queri
     torch.testing.assert_close(out.sum(-1), torch.ones(2, 2))
     assert ((out[1, :, :3] > 0).sum(-1) == 1).all()  # one phrase each
     assert out[1, 0, :3].argmax() != out[1, 1, :3].argmax()
+
+
+def overlap(boxes: torch.Tensor) -> torch.Tensor:
+    """Of every pair of boxes (K, 4): the shorter side of what both have, below 0 if apart."""
+    low = torch.maximum(boxes[:, None, :2], boxes[:, :2])
+    high = torch.minimum((boxes[:, :2] + boxes[:, 2:])[:, None], boxes[:, :2] + boxes[:, 2:])
+    return (high - low).amin(-1)[~torch.eye(len(boxes), dtype=torch.bool)]
+
+
+def test_boxes_that_overlap_move_apart_and_stay_on_the_canvas() -> None:
+    torch.manual_seed(0)
+    sides = 0.2 + 0.3 * torch.rand(200, 4, 2)
+    boxes = torch.cat([torch.rand(200, 4, 2) * (1 - sides), sides], -1)
+    boxes[0] = boxes[0, :1]  # all at one place
+    yes = torch.ones(200, 4, dtype=torch.bool)
+    out = spread(boxes, yes, ~yes)
+    before, after = (torch.stack([overlap(b).amax() for b in some]) for some in (boxes, out))
+    assert (before > 0.05).float().mean() > 0.8  # most had to move
+    assert after.max() < 0.005
+    assert out[..., :2].min() > -1e-5 and (out[..., :2] + out[..., 2:]).max() < 1 + 1e-5
+    shrunk = out[..., 2:] / boxes[..., 2:]
+    assert shrunk.min() > 0.45 and shrunk.max() < 1 + 1e-5
+    torch.testing.assert_close(spread(boxes[5:6], yes[:1], ~yes[:1]), out[5:6])  # batch mates
+
+
+def test_boxes_that_are_apart_held_or_not_there_stay() -> None:
+    apart_ = torch.tensor([[[0.0, 0.0, 0.4, 0.9], [0.5, 0.1, 0.4, 0.4], [0.4, 0.0, 0.5, 0.5]]])
+    there, held = torch.tensor([[True, True, False]]), torch.zeros(1, 3, dtype=torch.bool)
+    torch.testing.assert_close(spread(apart_, there, held), apart_)
+    pair = torch.tensor([[[0.2, 0.2, 0.3, 0.4], [0.3, 0.2, 0.3, 0.4]]])
+    yes = torch.ones(1, 2, dtype=torch.bool)
+    torch.testing.assert_close(spread(pair, yes, yes), pair)  # who paints an overlap gets one
+    one = spread(pair, yes, torch.tensor([[True, False]]))
+    torch.testing.assert_close(one[0, 0], pair[0, 0])
+    torch.testing.assert_close(one[0, 1], torch.tensor([0.5 + GAP, 0.2, 0.3, 0.4]))

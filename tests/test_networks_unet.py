@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from ediffi.diffusion import edm_loss, enlarge
+from ediffi.diffusion import EDM, SAMPLERS, drive, edm_loss, enlarge
 from ediffi.networks import PRESETS, STAGES, UNet, build_denoiser, layout_loss, sketch_loss
 from ediffi.networks.attention import attend
 from ediffi.networks.context import Conditioner, Drawn, _resized, bounds
 from ediffi.types import (
     ROLES,
+    Denoiser,
     Prompt,
     RegionForm,
     Regions,
@@ -162,6 +163,40 @@ def test_a_negative_largest_score_turns_no_phrase_away() -> None:
     context = conditioner(Prompt(plain.tokens, plain.keep, regions(2.0)))
     context.sigma = torch.ones(2)
     assert not context.region_bias(-torch.rand(2, 2, 16, 7), (4, 4), per_query=True).any()
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_painting_goes_through_networks_that_take_turns_by_sigma(sampler: str) -> None:
+    """As the experts of an ensemble do: each reads the one input with its own weights."""
+    first, second = network(), network()
+    for parameter in (*first.parameters(), *second.parameters()):
+        torch.nn.init.normal_(parameter, std=0.3)
+    high, low = EDM(first, 0.5), EDM(second, 0.5)
+
+    def ensemble(x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
+        return (high if float(sigma[0]) > 1 else low)(x, sigma, cond)
+
+    def sampled(denoise: Denoiser, painted: Regions | None) -> Tensor:
+        said = replace(prompt(), regions=painted)
+        x = 5 * torch.randn(2, 3, 16, 16, generator=torch.manual_seed(7))
+        steps = drive(SAMPLERS[sampler](x, [5.0, 2.0, 0.5, 0.1]), denoise, StageInput(said))
+        with torch.no_grad():
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as done:
+                    return cast(Tensor, done.value)
+
+    plain, off = sampled(ensemble, None), sampled(ensemble, regions(0.0))
+    assert torch.equal(plain, off)
+    form = RegionForm(placed=False)
+    painted = sampled(ensemble, regions(20.0, form=form))
+    assert (painted - plain).abs().max() > 1e-3
+
+    def forgetful(x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
+        return ensemble(x, sigma, StageInput(cond.prompt))
+
+    assert torch.equal(painted, sampled(forgetful, regions(20.0, form=form)))
 
 
 def test_unpainted_pictures_do_not_notice_painted_batch_mates() -> None:

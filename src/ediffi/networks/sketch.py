@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ediffi.networks.attention import Reading, TransformerBlock, zero_init
 from ediffi.networks.context import Context, Drawn
-from ediffi.networks.layers import over, placed
+from ediffi.networks.layers import over, placed, spread
 from ediffi.types import Things
 
 SIGMA = 80.0  # the noise level at which a sketch is drawn: where sampling starts
@@ -96,9 +96,12 @@ class Sketch(nn.Module):
         h = h[:, :LAYERS]
         behind = self.backdrop(told[:, LAYERS])
         behind = behind.unflatten(1, (3, self.side // 2, -1))
-        boxes, there = self._boxes(h, shares[:, :LAYERS], context)
-        known = boxes if things is None else things.boxes
-        shown = self._there(h) if things is None else things.there.float()
+        boxes, there, painted = self._boxes(h, shares[:, :LAYERS], context)
+        if things is None:  # what has been drawn to learn from does not overlap
+            shown = self._there(h)
+            known = spread(boxes, shown > 0.5, painted > 0.5)
+        else:
+            known, shown = things.boxes, things.there.float()
         layers = placed(self._drawings(h, told[:, :LAYERS]), known, self.side, margin=MARGIN)
         layers = layers * shown[:, :, None, None, None]
         picture = over(F.interpolate(behind.float(), (self.side, self.side)), layers)
@@ -106,10 +109,12 @@ class Sketch(nn.Module):
         features = torch.einsum("bkc,bkyx->bcyx", self.to_coarsest(told[:, :LAYERS]), where)
         return Drawn(features, picture, boxes, there, shares[:, :LAYERS])
 
-    def _boxes(self, h: Tensor, shares: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-        """(B, K, 4) boxes; (B, K) logits of whether there is a thing."""
+    def _boxes(self, h: Tensor, shares: Tensor, context: Context) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, K, 4) boxes; (B, K) logits of whether there is a thing; (B, K) from 0 to 1, whether
+        its place is painted."""
         guess = self.place(h).float()
         centre, sides = 0.5 + guess[..., :2], (0.5 + guess[..., 2:4]).clamp_min(LEAST)
+        placed_there = guess.new_zeros(guess.shape[:2])
         painted = context.painted()
         if painted is not None:
             seen = shares @ painted  # (B, K, 5)
@@ -119,7 +124,8 @@ class Sketch(nn.Module):
             there = (2 * seen[..., 4:]).clamp_max(1)  # half of its attention is enough
             centre = centre + there * (corner + room * (0.5 + move[..., :2]) - centre)
             sides = sides + there * (room * move[..., 2:].exp() - sides)
-        return torch.cat([centre - sides / 2, sides], dim=-1), guess[..., 4]
+            placed_there = there[..., 0]
+        return torch.cat([centre - sides / 2, sides], dim=-1), guess[..., 4], placed_there
 
     def _there(self, h: Tensor) -> Tensor:
         """(B, K) probability that there is a thing."""
