@@ -191,7 +191,8 @@ def collection_of(
     shards = ShardSet(data, min_size=RESOLUTIONS[config.stage], seed=seed)
     config = config.model_copy(update={"seed": seed, "num_scenes": len(shards)})
     if config.stage == "base":  # nobody knows where on these pictures the words are: a vague sketch
-        unmasked = {"shown_masks": 0.0, "layout_loss": 0.0, "noise": FROM_NOISE}
+        network = config.network.model_copy(update={"overlaps": True})
+        unmasked = {"shown_masks": 0.0, "layout_loss": 0.0, "noise": FROM_NOISE, "network": network}
         config = config.model_copy(update=unmasked)
     return config, shards
 

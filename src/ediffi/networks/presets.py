@@ -59,6 +59,7 @@ PRESETS: dict[str, dict[str, UNetConfig]] = {
             grid=4,
             sketch_depth=1,
             drawing=(8, 32),
+            overlaps=False,
         ),
         "sr256": _TINY_UPSCALER,
         "sr1024": _TINY_UPSCALER,
@@ -72,6 +73,7 @@ PRESETS: dict[str, dict[str, UNetConfig]] = {
             embedding_width=256,
             grid=8,
             sketch_depth=3,
+            overlaps=False,  # as `BASE_SCENES`
         ),
         "sr256": _PICTOGRAM_UPSCALER,
         "sr1024": _PICTOGRAM_UPSCALER,

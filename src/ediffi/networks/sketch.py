@@ -43,15 +43,17 @@ class Sketch(nn.Module):
         grid: int,
         side: int,
         drawing: tuple[int, int],
+        overlaps: bool,
         embedding_width: int,
         context_width: int,
         head_width: int,
     ) -> None:
         """channels, enter: of the coarsest and of the widest grid; patch: pixels per cell of the
         widest; grid: side of the coarsest; side: of the picture, in pixels; drawing: side of a
-        layer's drawing, in pixels, and width of what makes it from words."""
+        layer's drawing, in pixels, and width of what makes it from words; overlaps: whether layers
+        may; if not, they move apart when nobody says where things are."""
         super().__init__()
-        self.side, self.grid, self.patch = side, grid, patch
+        self.side, self.grid, self.patch, self.overlaps = side, grid, patch, overlaps
         self.drawing_side, width = drawing
         self.layers = nn.Parameter(0.5 * torch.randn(1, channels, 1, LAYERS + 1))  # and backdrop
         self.pooled = nn.Linear(embedding_width, channels)
@@ -97,11 +99,11 @@ class Sketch(nn.Module):
         behind = self.backdrop(told[:, LAYERS])
         behind = behind.unflatten(1, (3, self.side // 2, -1))
         boxes, there, painted = self._boxes(h, shares[:, :LAYERS], context)
-        if things is None:  # what has been drawn to learn from does not overlap
-            shown = self._there(h)
-            known = spread(boxes, shown > 0.5, painted > 0.5)
-        else:
+        known, shown = boxes, self._there(h)
+        if things is not None:
             known, shown = things.boxes, things.there.float()
+        elif not self.overlaps:
+            known = spread(boxes, shown > 0.5, painted > 0.5)
         layers = placed(self._drawings(h, told[:, :LAYERS]), known, self.side, margin=MARGIN)
         layers = layers * shown[:, :, None, None, None]
         picture = over(F.interpolate(behind.float(), (self.side, self.side)), layers)
@@ -114,7 +116,7 @@ class Sketch(nn.Module):
         its place is painted."""
         guess = self.place(h).float()
         centre, sides = 0.5 + guess[..., :2], (0.5 + guess[..., 2:4]).clamp_min(LEAST)
-        placed_there = guess.new_zeros(guess.shape[:2])
+        held = guess.new_zeros(guess.shape[:2])
         painted = context.painted()
         if painted is not None:
             seen = shares @ painted  # (B, K, 5)
@@ -124,8 +126,8 @@ class Sketch(nn.Module):
             there = (2 * seen[..., 4:]).clamp_max(1)  # half of its attention is enough
             centre = centre + there * (corner + room * (0.5 + move[..., :2]) - centre)
             sides = sides + there * (room * move[..., 2:].exp() - sides)
-            placed_there = there[..., 0]
-        return torch.cat([centre - sides / 2, sides], dim=-1), guess[..., 4], placed_there
+            held = there[..., 0]
+        return torch.cat([centre - sides / 2, sides], dim=-1), guess[..., 4], held
 
     def _there(self, h: Tensor) -> Tensor:
         """(B, K) probability that there is a thing."""

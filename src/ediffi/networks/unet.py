@@ -57,6 +57,7 @@ class UNetConfig(BaseModel):
     # grid, of `Enlarger` in an upscaler, which needs patch = scale
     sketch_depth: int = 0
     drawing: tuple[int, int] = (40, 768)  # of a sketch's layer: side, and width of what makes it
+    overlaps: bool = True  # whether things stand on each other, else a sketch moves them apart
 
     @property
     def stride(self) -> int:
@@ -121,6 +122,7 @@ class UNet(nn.Module):
                 grid=config.grid,
                 side=config.grid * config.stride,
                 drawing=config.drawing,
+                overlaps=config.overlaps,
                 embedding_width=width,
                 context_width=config.context_width,
                 head_width=config.head_width,
