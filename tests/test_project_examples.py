@@ -13,6 +13,7 @@ MODULES = (
     "ediffi.diffusion.noise",
     "ediffi.diffusion.sigmas",
     "ediffi.evaluate.judge",
+    "ediffi.networks.layers",
     "ediffi.paint.maps",
     "ediffi.paint.phrases",
     "ediffi.pixels",
