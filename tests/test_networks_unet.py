@@ -430,3 +430,28 @@ def test_super_resolution_denoiser_starts_as_the_enlarged_picture() -> None:
             known = cast(UNet, denoiser.network).known(cond, (32, 32))
         assert torch.equal(known, enlarge(low, (32, 32))) == (depth == 0)
         torch.testing.assert_close(x0, known, atol=2e-3, rtol=0)
+
+
+def test_layers_on_one_place_move_apart_where_pictures_never_overlap() -> None:
+    torch.manual_seed(0)
+    shape = PRESETS["tiny"]["base"]
+    nets = [UNet(shape.model_copy(update={"overlaps": overlaps})) for overlaps in (True, False)]
+    for parameter in nets[0].parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    sketch = nets[0].sketch
+    assert sketch is not None
+    with torch.no_grad():  # four layers, all in the middle: a quarter of the canvas wide and high
+        sketch.place.weight.zero_()
+        sketch.place.bias.copy_(torch.tensor([0.0, 0.0, -0.25, -0.25, 10.0]))
+        sketch.backdrop[2].weight.zero_()
+        sketch.backdrop[2].bias.zero_()
+    nets[1].load_state_dict(nets[0].state_dict())
+    together, apart = (drawn_where(net) for net in nets)
+    assert together[6:10, 6:10].all() and not together[:5].any() and not together[:, :5].any()
+    assert apart.sum() > 2.5 * together.sum()
+
+
+def drawn_where(net: UNet) -> Tensor:
+    """Where a sketch has drawn anything on an even backdrop: (16, 16) bool."""
+    with torch.no_grad():
+        return net.known(StageInput(prompt(1)), (16, 16))[0].abs().amax(0) > 1e-3
