@@ -32,7 +32,7 @@ SIDE = 24  # pixels of the cut-outs that are compared
 FALSE_ALARMS = 0.01  # share of held-out drawings nearer than the threshold
 MAX_CALIBRATION = 400
 # pictures of each training drawing: what is cut out depends on the background, and in the styles of
-# one colour the ink does too; with one only 79 of 100 planted copies are found, with six 95
+# one colour the ink does too; with one only 79 of 100 planted copies are found, with six 96
 RENDERS = 6
 
 
