@@ -91,15 +91,16 @@ class Sketch(nn.Module):
         for block in self.blocks:
             h = block(h, embedding, words)
         h = self.norm(h.flatten(2).transpose(1, 2))  # (B, layers and backdrop, C)
-        shares = self.reading(h, words)
+        shares, guess = self.reading(h, words), self.place(h[:, :LAYERS]).float()
+        there = guess[..., 4].sigmoid()
         if things is None and (phrases := context.painted_phrases()) is not None:
-            shares = apart(shares, phrases, F.pad(self._there(h[:, :LAYERS]), (0, 1), value=1.0))
+            shares = apart(shares, phrases, F.pad(there, (0, 1), value=1.0))
         told = torch.cat([h, (shares @ context.words).to(h.dtype)], dim=-1)
         h = h[:, :LAYERS]
         behind = self.backdrop(told[:, LAYERS])
         behind = behind.unflatten(1, (3, self.side // 2, -1))
-        boxes, there, painted = self._boxes(h, shares[:, :LAYERS], context)
-        known, shown = boxes, self._there(h)
+        boxes, painted = self._boxes(h, guess, shares[:, :LAYERS], context)
+        known, shown = boxes, there
         if things is not None:
             known, shown = things.boxes, things.there.float()
         elif not self.overlaps:
@@ -109,12 +110,13 @@ class Sketch(nn.Module):
         picture = over(F.interpolate(behind.float(), (self.side, self.side)), layers)
         where = F.adaptive_avg_pool2d(layers[:, :, 3], self.grid).to(h.dtype)
         features = torch.einsum("bkc,bkyx->bcyx", self.to_coarsest(told[:, :LAYERS]), where)
-        return Drawn(features, picture, boxes, there, shares[:, :LAYERS])
+        return Drawn(features, picture, boxes, guess[..., 4], shares[:, :LAYERS])
 
-    def _boxes(self, h: Tensor, shares: Tensor, context: Context) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, K, 4) boxes; (B, K) logits of whether there is a thing; (B, K) from 0 to 1, whether
-        its place is painted."""
-        guess = self.place(h).float()
+    def _boxes(
+        self, h: Tensor, guess: Tensor, shares: Tensor, context: Context
+    ) -> tuple[Tensor, Tensor]:
+        """(B, K, 4) boxes; (B, K) from 0 to 1, whether a layer's place is painted. guess: where it
+        would be if nothing were."""
         centre, sides = 0.5 + guess[..., :2], (0.5 + guess[..., 2:4]).clamp_min(LEAST)
         held = guess.new_zeros(guess.shape[:2])
         painted = context.painted()
@@ -123,15 +125,11 @@ class Sketch(nn.Module):
             share = seen[..., 4:].clamp_min(1e-6)
             corner, room = seen[..., :2] / share, (seen[..., 2:4] / share).clamp_min(LEAST)
             move = self.fit(torch.cat([h, room.to(h.dtype)], dim=-1)).float()
-            there = (2 * seen[..., 4:]).clamp_max(1)  # half of its attention is enough
-            centre = centre + there * (corner + room * (0.5 + move[..., :2]) - centre)
-            sides = sides + there * (room * move[..., 2:].exp() - sides)
-            held = there[..., 0]
-        return torch.cat([centre - sides / 2, sides], dim=-1), guess[..., 4], held
-
-    def _there(self, h: Tensor) -> Tensor:
-        """(B, K) probability that there is a thing."""
-        return self.place(h)[..., 4].float().sigmoid()
+            here = (2 * seen[..., 4:]).clamp_max(1)  # half of its attention is enough
+            centre = centre + here * (corner + room * (0.5 + move[..., :2]) - centre)
+            sides = sides + here * (room * move[..., 2:].exp() - sides)
+            held = here[..., 0]
+        return torch.cat([centre - sides / 2, sides], dim=-1), held
 
     def _drawings(self, h: Tensor, told: Tensor) -> Tensor:
         """(B, K, 4, side, side) float32: red, green and blue, multiplied by alpha, and alpha."""
