@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 
 from ediffi.networks.layers import GAP, over, placed, spread
-from ediffi.networks.sketch import apart
 
 
 def test_each_pixel_is_the_mean_of_the_drawing_under_it() -> None:
@@ -52,33 +51,6 @@ def test_later_layers_cover_earlier_ones() -> None:
     picture = over(backdrop, torch.cat([red, glass], 1))
     torch.testing.assert_close(picture[0, :, 0, 0], torch.tensor([0.5, 0.5, 0.0]))
     torch.testing.assert_close(over(backdrop, torch.cat([glass, red], 1))[0, 0], torch.ones(2, 2))
-
-
-PHRASES = torch.eye(3, 5)[None]  # three painted phrases of a token each, two tokens of no phrase
-
-
-def test_a_query_that_looks_at_two_painted_phrases_keeps_the_one_that_nobody_else_draws() -> None:
-    shares = torch.tensor([[[0.9, 0, 0, 0.1, 0], [0, 0.2, 0.6, 0, 0.2], [0, 0, 1.0, 0, 0]]])
-    out = apart(shares, PHRASES, torch.ones(1, 3))
-    expected = [[0.9, 0, 0, 0.1, 0], [0, 0.5, 0, 0, 0.5], [0, 0, 1, 0, 0]]
-    torch.testing.assert_close(out, torch.tensor([expected]))
-
-
-def test_a_query_that_draws_nothing_takes_no_phrase_from_one_that_draws() -> None:
-    shares = torch.tensor([[[0, 0.4, 0.5, 0, 0.1], [0, 0, 1.0, 0, 0]]])
-    first, second = apart(shares, PHRASES, torch.tensor([[1.0, 0.01]]))[0]
-    assert first.argmax() == 2 and first[1] == 0
-    assert torch.equal(second, shares[0, 1])  # nothing is left for it: it stays as it is
-
-
-def test_attention_stays_where_nothing_is_painted_or_phrases_are_more_than_queries() -> None:
-    shares = torch.rand(2, 2, 5).softmax(-1)
-    phrases = PHRASES * torch.tensor([0.0, 1.0])[:, None, None]
-    out = apart(shares, phrases, torch.ones(2, 2))
-    assert torch.equal(out[0], shares[0])  # bit by bit, whatever its batch mates have
-    torch.testing.assert_close(out.sum(-1), torch.ones(2, 2))
-    assert ((out[1, :, :3] > 0).sum(-1) == 1).all()  # one phrase each
-    assert out[1, 0, :3].argmax() != out[1, 1, :3].argmax()
 
 
 def overlap(boxes: torch.Tensor) -> torch.Tensor:
