@@ -25,7 +25,7 @@ from ediffi.train import checkpoint as checkpoints
 from ediffi.train.clip import train_clip
 from ediffi.train.clip_config import ClipConfig, Tower, clip_preset
 from ediffi.train.clip_examples import ClipExamples, tells_style, varied
-from ediffi.train.clip_folder import build_clip, learn_tokenizer, save_clip
+from ediffi.train.clip_folder import KeptText, build_clip, learn_tokenizer, save_clip
 from ediffi.train.clip_loss import anchor_loss, contrastive_loss, positives
 from ediffi.train.clip_start import NEIGHBOURS, shift, start_as_convolution, waves
 
@@ -192,6 +192,35 @@ def test_stopped_anywhere_the_weights_are_the_same(
     assert [row["images"] for row in rows] == [32, 64, 96]
     with pytest.raises(UserError, match=r"seed: 0 -> 1"):
         list(train_clip(config(seed=1), tmp_path / "halves", fresh, report=lambda _: None))
+
+
+def test_a_new_picture_tower_for_texts_that_stay(examples: ClipExamples, tmp_path: Path) -> None:
+    """`--keep-text`: the texts' embeddings are those of before, also after a resumed run."""
+    first = list(train_clip(config(), tmp_path / "a", examples, report=lambda _: None))[-1].state
+    save_clip(tmp_path / "clip", first.model.clip, first.tokenizer)
+    text = KeptText.read(tmp_path / "clip")
+    settings = config(**text.shape, kept_text=text.sha256, seed=5)
+    steps = train_clip(settings, tmp_path / "b", examples, text=text, report=lambda _: None)
+    next(steps)
+    steps.close()
+    again = train_clip(settings, tmp_path / "b", examples, text=text, report=lambda _: None)
+    second = list(again)[-1].state
+    save_clip(tmp_path / "clip-2", second.model.clip, second.tokenizer)
+    said = ["a fox", "a blue house in noto style"]
+
+    def told(folder: Path) -> torch.Tensor:
+        spec = EncoderSpec(kind="clip_text", source=str(folder))
+        pooled = ClipTextEncoder.load(spec).encode(said).pooled
+        assert pooled is not None
+        return pooled
+
+    assert torch.equal(told(tmp_path / "clip"), told(tmp_path / "clip-2"))
+    weights = [load_file(tmp_path / name / "model.safetensors") for name in ("clip", "clip-2")]
+    changed = {n for n in weights[0] if not torch.equal(weights[0][n], weights[1][n])}
+    assert changed and not any(name.startswith("text") for name in changed)
+    assert any(name.startswith("vision_model.encoder") for name in changed)
+    with pytest.raises(UserError, match=r"no \.safetensors weights"):
+        KeptText.read(tmp_path / "nothing")
 
 
 def test_it_learns_and_is_read_back(examples: ClipExamples, tmp_path: Path) -> None:

@@ -19,6 +19,13 @@ def clip(
         Path | None,
         typer.Option(help="Folder of the run. Default: runs/PRESET-clip in the user's cache."),
     ] = None,
+    keep_text: Annotated[
+        Path | None,
+        typer.Option(
+            help="CLIP folder whose texts stay as they are: only a new picture tower is trained, "
+            "to fit them."
+        ),
+    ] = None,
     num_images: Annotated[
         int | None, typer.Option(min=1, help="Images to train on; may be raised on resume.")
     ] = None,
@@ -30,6 +37,8 @@ def clip(
 
     ediffi train clip --output clip
 
+    ediffi train clip --keep-text clip --output clip-2   # new eyes, the same words
+
     ediffi train clip --preset tiny --run trial --output trial-clip   # a trial of seconds
 
     ediffi encode --role clip_image --encoder clip -o embeddings
@@ -40,12 +49,16 @@ def clip(
     from ediffi.train.clip import train_clip
     from ediffi.train.clip_config import clip_preset
     from ediffi.train.clip_examples import ClipExamples
-    from ediffi.train.clip_folder import check_output, save_clip
+    from ediffi.train.clip_folder import KeptText, check_output, save_clip
 
     check_output(output)
-    config, grid = clip_preset(preset), Grid.load()
+    grid = Grid.load()
+    config = clip_preset(preset, tuple(grid.concepts))
+    text = None if keep_text is None else KeptText.read(keep_text)
     scenes = config.scenes.model_copy(update={"seed": seed})
     changes: dict[str, Any] = {"scenes": scenes, "seed": seed, "data": grid.fingerprint}
+    if text is not None:
+        changes |= {**text.shape, "kept_text": text.sha256}
     changes["num_images"] = num_images or config.num_images
     config = config.model_copy(update=changes)
     run_dir = run or cache_root() / "runs" / f"{preset}-clip"
@@ -59,7 +72,7 @@ def clip(
             lambda more, total: bars.advance(compose, more),
         )
         bars.update(compose, completed=config.num_scenes)
-        ticks = train_clip(config, run_dir, examples, report=typer.echo)
+        ticks = train_clip(config, run_dir, examples, text=text, report=typer.echo)
         state = follow(ticks, bars, config.num_images, _line)
     if state is None or state.images < config.num_images:
         raise typer.Exit(130)

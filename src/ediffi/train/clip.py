@@ -13,14 +13,13 @@ from torch import Tensor, nn
 
 from ediffi.train.clip_config import ClipConfig
 from ediffi.train.clip_examples import ClipBatch, ClipExamples
-from ediffi.train.clip_folder import build_clip, learn_tokenizer
+from ediffi.train.clip_folder import KeptText, build_clip, learn_tokenizer
 from ediffi.train.clip_loss import anchor_loss, contrastive_loss, positives
 from ediffi.train.clip_start import start_as_convolution
 from ediffi.train.run import Learner, Tick, resume, steps
 
 MAX_SCALE = 100.0  # of logits, as in CLIP
 WHITENED = 1_024  # pictures that the first layer starts from
-STYLE_WEIGHT = 1.0  # of the style's part in the anchors' loss
 
 
 class ClipTraining(nn.Module):
@@ -48,19 +47,32 @@ class ClipTraining(nn.Module):
 
 
 class ClipState(Learner):
-    """A CLIP in training."""
+    """A CLIP in training.
+
+    text: of a CLIP whose tokenizer and text tower stay as they are, so that who reads its texts
+    needs not learn anew; only a picture tower learns, fresh, to fit them (locked tuning as in LiT,
+    Zhai et al. 2022, of the other tower).
+    """
 
     config: ClipConfig
 
-    def __init__(self, config: ClipConfig, examples: ClipExamples) -> None:
+    def __init__(
+        self, config: ClipConfig, examples: ClipExamples, text: KeptText | None = None
+    ) -> None:
         self.config, self.images = config, 0
-        texts = (text for shown in examples.shown for text, _ in shown.captions)
-        self.tokenizer = learn_tokenizer(texts, config)
+        if text is None:
+            texts = (text for shown in examples.shown for text, _ in shown.captions)
+            self.tokenizer = learn_tokenizer(texts, config)
+        else:
+            self.tokenizer = text.tokenizer
         torch.manual_seed(config.seed)
         clip = build_clip(config, self.tokenizer)
         start_as_convolution(clip, examples.sample(WHITENED))
+        if text is not None:
+            text.lock(clip)
         self.model = ClipTraining(clip, len(examples.concepts), len(examples.styles))
-        self.parameters = dict(self.model.named_parameters())
+        learning = self.model.named_parameters()
+        self.parameters = {name: p for name, p in learning if p.requires_grad}
         matrices = [p for p in self.parameters.values() if p.ndim > 1]
         others = [p for p in self.parameters.values() if p.ndim <= 1]
         groups: list[dict[str, Any]] = [{"params": matrices}, {"params": others, "weight_decay": 0}]
@@ -119,7 +131,7 @@ class ClipState(Learner):
         concept = concept + of(texts, model.concepts, batch.concepts[:some]).mean()
         styles = of(images, model.styles, style).mean()
         styles = styles + (of(texts, model.styles, style[:some]) * batch.styled).mean()
-        return (concept + STYLE_WEIGHT * styles) / 2
+        return (concept + self.config.style * styles) / 2
 
 
 def train_clip(
@@ -127,17 +139,18 @@ def train_clip(
     run_dir: Path,
     examples: ClipExamples,
     *,
+    text: KeptText | None = None,
     report: Callable[[str], None] = print,
 ) -> Iterator[Tick[ClipState]]:
     """Train in `run_dir`, from its last checkpoint if there is one.
 
     Writes checkpoints and `log.jsonl`. Ctrl-C and SIGTERM finish the step, write a checkpoint and
-    end the iteration early.
+    end the iteration early. text: see `ClipState`.
 
     Raises:
         UserError: another config in this folder, no space, a loss that is not finite.
     """
-    state = ClipState(config, examples)
+    state = ClipState(config, examples, text)
     resume(state, run_dir, report)
     sizes = {n: sum(p.numel() for p in part.parameters()) for n, part in _parts(state).items()}
     told = ", ".join(f"{size / 1e6:.2f} M in {name}" for name, size in sizes.items())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ediffi.data.captions import STYLES
@@ -10,6 +12,7 @@ from ediffi.errors import UserError
 from ediffi.train.run import RunConfig
 
 HEAD_WIDTH = 32
+VOCABULARY_TIMES = 8  # as often as anything else
 
 
 class Tower(BaseModel):
@@ -35,7 +38,8 @@ class ClipConfig(RunConfig):
     same thing, so that their captions differ in style and the rest.
     shared: weight of a positive that is not one's own, see `positives`; anchors: weight of
     `anchor_loss`; smoothing: of its targets.
-    data: fingerprint of the grid.
+    style: weight of the style's part in it. data: fingerprint of the grid; kept_text: hash of the
+    CLIP whose text tower stays as it is.
     """
 
     preset: str
@@ -56,8 +60,10 @@ class ClipConfig(RunConfig):
     shared: float = Field(0.5, ge=0, le=1)
     anchors: float = Field(1.0, ge=0)
     smoothing: float = Field(0.1, ge=0, lt=1)
+    style: float = Field(2.0, ge=0)
     seed: int = 0
     data: str = ""
+    kept_text: str = ""
     log_images: int = 5_120
     checkpoint_images: int = 20_480
 
@@ -72,17 +78,22 @@ class ClipConfig(RunConfig):
         return self
 
 
-def clip_preset(preset: str) -> ClipConfig:
-    """The recipe of a preset, for the default vocabulary in all styles of the grid."""
+def clip_preset(preset: str, concepts: Sequence[str] = ()) -> ClipConfig:
+    """The recipe of a preset, in all styles of the grid.
+
+    concepts: shown beside the default vocabulary, to teach what a style is; but less often, since
+    a short run does not learn as many things.
+    """
     if preset not in RECIPES:
         raise UserError(f"no CLIP recipe for preset {preset!r}: choose from {', '.join(RECIPES)}")
-    return ClipConfig.model_validate({"preset": preset, "scenes": SCENES, **RECIPES[preset]})
+    shown = (*(VOCABULARY_TIMES * tuple(vocabulary())), *concepts)
+    scenes = SCENES.model_copy(update={"concepts": shown})
+    return ClipConfig.model_validate({"preset": preset, "scenes": scenes, **RECIPES[preset]})
 
 
 # One thing, or two that are told apart by their words: no groups and counts, which a set of things
 # does not tell. Captions of the full form, most of them with the style.
 SCENES = SceneConfig.full(
-    concepts=tuple(vocabulary()),
     styles=tuple(STYLES),
     mix=(0.85, 0.15, 0.0, 0.0),
     jitter=0.3,
@@ -106,8 +117,9 @@ RECIPES: dict[str, dict[str, object]] = {
     "pictogram": {
         "text": Tower(width=256, layers=2),
         "image": Tower(width=192, layers=4),
+        "patch": 8,
         "num_scenes": 49_152,
-        "num_images": 720_000,
+        "num_images": 400_000,
         "batch_size": 64,
         "captioned": 16,
         "learning_rate": 1e-3,

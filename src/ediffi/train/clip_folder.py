@@ -6,11 +6,15 @@ import json
 import os
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from ediffi.conditioning.spec import weights_hash
+from ediffi.conditioning.text import quiet_loading
 from ediffi.errors import UserError
 from ediffi.files import make_folder
 from ediffi.train.clip_config import ClipConfig, Tower
@@ -89,6 +93,45 @@ def _shape(tower: Tower, config: ClipConfig) -> dict[str, Any]:
         "projection_dim": config.projection,
         "hidden_act": "gelu",
     }
+
+
+TEXT = ("text_model.", "text_projection.")
+
+
+@dataclass(frozen=True)
+class KeptText:
+    """The tokenizer and the text tower of a CLIP that is there. shape: fields of `ClipConfig`;
+    sha256: of the whole's weights."""
+
+    tokenizer: Any
+    weights: dict[str, Tensor]
+    shape: dict[str, Any]
+    sha256: str
+
+    @classmethod
+    def read(cls, folder: Path) -> KeptText:
+        """Raises UserError: `folder` holds no CLIP, or its weights cannot be read."""
+        from transformers import CLIPModel, CLIPTokenizer
+
+        sha256 = weights_hash(folder)
+        with quiet_loading(folder):
+            clip = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+            tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        weights = {n: t for n, t in clip.state_dict().items() if n.startswith(TEXT)}
+        tower = clip.config.text_config
+        shape = {
+            "text": Tower(width=tower.hidden_size, layers=tower.num_hidden_layers),
+            "projection": clip.config.projection_dim,
+            "positions": tower.max_position_embeddings,
+        }
+        return cls(tokenizer, weights, shape, sha256)
+
+    def lock(self, clip: Any) -> None:
+        """Put the tower into another CLIP of the same `shape`, where it no longer learns."""
+        clip.load_state_dict(self.weights, strict=False)
+        for name, parameter in clip.named_parameters():
+            if name.startswith(TEXT):
+                parameter.requires_grad_(False)
 
 
 def save_clip(folder: Path, model: Any, tokenizer: Any) -> None:
