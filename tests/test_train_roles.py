@@ -16,6 +16,7 @@ from ediffi.cascade import Cascade, ModelFolder
 from ediffi.cli.main import main
 from ediffi.cli.readers import dropout_of, readers
 from ediffi.conditioning.cache import CachedText
+from ediffi.conditioning.spec import weights_hash
 from ediffi.data.collection import Scenes
 from ediffi.data.composer import Composer, SceneConfig
 from ediffi.data.grid import Grid
@@ -35,7 +36,7 @@ def scenes(grid: Grid) -> Scenes:
 
 
 def encoders(clip: Path) -> dict[str, Any]:
-    return readers(None, clip, [])[0]
+    return readers(None, clip, None, None)[0]
 
 
 def all_roles(stage: str = "base", **changes: Any) -> TrainConfig:
@@ -189,9 +190,14 @@ def test_commands(
     capsys.readouterr()
     assert main(["generate", "a fox", "-m", str(saved), "-o", str(tmp_path / "fox.png")]) == 2
     assert "clip/tokenizer_config.json is damaged" in capsys.readouterr().err
-    # another CLIP than the model's
+    # another CLIP than the model's: a new model can start from its weights, and it alone hears it
     other = shutil.copytree(even_clip_folder, tmp_path / "other")
     _change_weights(other)
+    run = ["--run", str(tmp_path / "run4"), "--from", str(moved), "--model", str(tmp_path / "eyes")]
+    assert main(["train", "base", *words, *run, "--clip", str(other)]) == 0
+    seeing = ModelFolder(tmp_path / "eyes").config
+    assert seeing.encoders["clip_image"].sha256 == weights_hash(other)
+    assert [stage.name for stage in seeing.stages] == ["base"]
     run = ["--run", str(tmp_path / "run3"), "--model", str(moved)]
     assert main(["train", "base", *words, *run, "--clip", str(other)]) == 2
     assert main(["train", "base", *words, *run, "--clip", str(tmp_path)]) == 2

@@ -14,17 +14,20 @@ if TYPE_CHECKING:
     Readers = tuple[dict[str, Any], dict[str, EncoderSpec], Path | None]
 
 
-def readers(embeddings: Path | None, clip: Path | None, models: Sequence[str | Path]) -> Readers:
+def readers(
+    embeddings: Path | None, clip: Path | None, start: str | None, model: Path | None
+) -> Readers:
     """Encoders by role, their specs, and the CLIP that is to come with the model, if any.
 
-    That is the default text encoder, with `clip` or the CLIP of one of `models` beside it; or
-    what is stored in `embeddings`. models: those that the run starts from or adds to; they must
-    have been trained with the same encoders.
+    That is the default text encoder, with `clip` or the CLIP of one of the models beside it; or
+    what is stored in `embeddings`. start, model: what the run starts from and adds to; the stages
+    of `model` must have been trained with the same encoders, and `start` too, unless `clip` names
+    another: a run can learn to hear a new CLIP.
     """
     from ediffi.conditioning import DEFAULT_TEXT, CachedText, TextEncoder
     from ediffi.conditioning.stored import stored_roles
 
-    opened = _opened(models)
+    opened = _opened([m for m in (start, model) if m])
     if embeddings is not None:
         if clip is not None:
             raise UserError("--clip and --embeddings: encode with that CLIP, or leave one out")
@@ -38,7 +41,8 @@ def readers(embeddings: Path | None, clip: Path | None, models: Sequence[str | P
     if folder is not None:
         more, more_specs = _read_clip(folder)
         encoders, specs = encoders | more, specs | more_specs
-        _check_same(specs, opened, f"--clip {folder} is")
+        kept = {name: m for name, m in opened.items() if clip is None or name == str(model)}
+        _check_same(specs, kept, f"--clip {folder} is")
     return encoders, specs, folder
 
 
