@@ -10,7 +10,7 @@ from test_networks_unet import network, prompt, run
 from torch import Tensor
 
 from ediffi.diffusion import edm_loss
-from ediffi.networks import PRESETS, UNet, layout_loss, sketch_loss
+from ediffi.networks import PRESETS, UNet, drawing_loss, layout_loss, sketch_loss
 from ediffi.networks.context import Drawn
 from ediffi.networks.sketch import apart
 from ediffi.types import RegionForm, Regions, StageInput, Things
@@ -82,7 +82,7 @@ def test_a_sketch_that_knows_where_things_are_draws_them_there() -> None:
     said = prompt(1)
 
     def drawn(there: torch.Tensor) -> torch.Tensor:
-        cond = StageInput(said, things=Things(boxes, there, {}))
+        cond = StageInput(said, things=Things(boxes, there, {}, torch.zeros(1, 4, 4, 8, 8)))
         with torch.no_grad():
             return net.known(cond, (16, 16))
 
@@ -94,7 +94,7 @@ def test_a_sketch_that_knows_where_things_are_draws_them_there() -> None:
 
 def test_layout_loss_in_closed_form() -> None:
     boxes = torch.tensor([[[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5]]])
-    things = Things(boxes, torch.tensor([[True, False]]), {})
+    things = Things(boxes, torch.tensor([[True, False]]), {}, torch.zeros(1, 2, 4, 8, 8))
     context = UNet(PRESETS["tiny"]["base"]).conditioner(prompt(1))
     shares = torch.full((1, 2, context.states.shape[1]), 1 / context.states.shape[1])
     sure = torch.tensor([[50.0, -50.0]])
@@ -108,6 +108,17 @@ def test_layout_loss_in_closed_form() -> None:
     named = replace(things, columns={role: torch.tensor([[[True], [False]]])})
     expected = -torch.log(shares[:, 0, 0] + 1e-3)
     torch.testing.assert_close(layout_loss(there, named, context), expected)
+
+
+def test_drawing_loss_in_closed_form() -> None:
+    right = torch.rand(2, 3, 4, 8, 8)
+    there = torch.tensor([[True, True, False], [False, False, False]])
+    things = Things(torch.rand(2, 3, 4), there, {}, right)
+    drawn = Drawn(torch.zeros(1), torch.zeros(1), drawings=right)
+    assert drawing_loss(drawn, things).tolist() == [0.0, 0.0]
+    off = right + torch.tensor([0.1, 0.3, 5.0])[None, :, None, None, None]  # the third is not there
+    lost = drawing_loss(drawn._replace(drawings=off), things)
+    torch.testing.assert_close(lost, torch.tensor([3 * (0.01 + 0.09) / 2, 0.0]))
 
 
 def test_sketch_loss_is_the_denoisers_at_infinite_noise() -> None:

@@ -19,7 +19,8 @@ from ediffi.data.collection import Scenes
 from ediffi.data.composer import Composer, SceneConfig
 from ediffi.data.grid import Grid
 from ediffi.data.palette import BACKGROUNDS
-from ediffi.networks import UNet
+from ediffi.networks import MARGIN, UNet
+from ediffi.networks.layers import over, placed
 from ediffi.train.examples import Batch, Examples
 from ediffi.train.export import stage_config
 from ediffi.train.loop import train
@@ -90,6 +91,26 @@ def test_shown_masks_belong_to_the_words_and_to_the_image_alone(
     assert torch.equal(theirs.weight, regions.weight[8:12])
     length = min(theirs.columns["t5"].shape[2], regions.columns["t5"].shape[2])
     assert torch.equal(theirs.columns["t5"][..., :length], regions.columns["t5"][8:12, :, :length])
+
+
+def test_things_put_where_they_are_make_the_picture(scenes: Scenes, text: Encoders) -> None:
+    """Drawings by themselves, placed in their boxes of the background, are the rendered picture."""
+    shape = config(**ON).network.model_copy(update={"drawing": (40, 32)})
+    examples = Examples(config(**ON, network=shape, batch_size=32), scenes, text)
+    batch, errors = examples.batch(0), []
+    things = batch.cond.things
+    assert things is not None
+    for number, clean in enumerate(batch.clean):
+        scene = scenes.composer.scene(number % examples.config.num_scenes)
+        if scene.background.kind != "plain":
+            continue
+        plain = torch.tensor(BACKGROUNDS[scene.background.colours[0]]).view(1, 3, 1, 1) / 127.5 - 1
+        row = slice(number, number + 1)
+        drawings = things.drawings[row] * things.there[row][:, :, None, None, None]
+        layers = placed(drawings, things.boxes[row], clean.shape[-1], margin=MARGIN)
+        errors.append(float((over(plain, layers)[0] - clean).square().mean().sqrt()))
+        assert float((plain[0] - clean).square().mean().sqrt()) > 4 * errors[-1]
+    assert len(errors) > 8 and max(errors) < 0.15
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -79,15 +79,17 @@ class Things:
     """Where the things of B pictures are, which training may know: K at most, in the order in which
     the captions name them. boxes: (B, K, 4) x, y, width, height, shares of the canvas;
     there: (B, K) bool, whether there are so many; columns[role]: (B, K, L) bool, the tokens of each
-    thing's phrase."""
+    thing's phrase; drawings: (B, K, 4, S, S), each by itself, stretched over a square: colours in
+    [-1, 1], multiplied by alpha, and alpha."""
 
     boxes: Tensor
     there: Tensor
     columns: dict[str, Tensor]
+    drawings: Tensor
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Things:
         columns = {role: fn(c) for role, c in self.columns.items()}
-        return Things(fn(self.boxes), fn(self.there), columns)
+        return Things(fn(self.boxes), fn(self.there), columns, fn(self.drawings))
 
 
 @dataclass(frozen=True)

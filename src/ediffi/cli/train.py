@@ -45,7 +45,8 @@ Embeddings = Annotated[
 Clip = Annotated[
     Path | None,
     typer.Option(
-        help="CLIP folder that fills clip_text and clip_image. Default: that of --from or --model."
+        help="CLIP folder that fills clip_text and clip_image. Default: that of --model or --from; "
+        "may be another than that of --from, and is then learned."
     ),
 ]
 Dropout = Annotated[
@@ -141,7 +142,7 @@ def _train(
     config, collection = collection_of(config, data, words, seed)
     initial, from_stage = start
     embeddings, clip, dropout = read
-    encoders, specs, carried = readers(embeddings, clip, [m for m in (initial, model) if m])
+    encoders, specs, carried = readers(embeddings, clip, initial, model)
     widths = {role: encoder.width for role, encoder in encoders.items()}
     changes: dict[str, Any] = {
         "network": config.network.model_copy(update={"roles": config.network.roles | widths}),
@@ -192,8 +193,9 @@ def collection_of(
     config = config.model_copy(update={"seed": seed, "num_scenes": len(shards)})
     if config.stage == "base":  # nobody knows where on these pictures the words are: a vague sketch
         network = config.network.model_copy(update={"overlaps": True})
-        unmasked = {"shown_masks": 0.0, "layout_loss": 0.0, "noise": FROM_NOISE, "network": network}
-        config = config.model_copy(update=unmasked)
+        unmasked = {"shown_masks": 0.0, "layout_loss": 0.0, "drawing_loss": 0.0}
+        learned = {"noise": FROM_NOISE, "network": network}
+        config = config.model_copy(update=unmasked | learned)
     return config, shards
 
 
@@ -235,13 +237,14 @@ def _origin(model: str, stage: str) -> tuple[Any, Any]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    loss, sketch, layout, *bands = (
+    names = ("loss", "sketch_loss", "layout_loss", "drawing_loss")
+    loss, sketch, layout, drawing, *bands = (
         "-" if v is None else f"{v:.3f}"
-        for v in (row["loss"], row["sketch_loss"], row["layout_loss"], *row["loss_by_band"])
+        for v in (*(row[name] for name in names), *row["loss_by_band"])
     )
     share = "" if row["share_of_machine"] is None else f"  {row['share_of_machine']:.0%} of machine"
     return (
         f"{row['images']:>9,} images  loss {loss}  by sigma, low to high: {' '.join(bands)}  "
-        f"sketch {sketch}  layout {layout}  "
+        f"sketch {sketch}  layout {layout}  drawings {drawing}  "
         f"{row['images_per_second']:.1f} images/s{share}"
     )

@@ -26,7 +26,7 @@ class CachedText:
     max_captions: the oldest are forgotten beyond it (12 tokens of 384 take 10 kB).
     """
 
-    def __init__(self, encoder: TextEncoder, *, max_captions: int = 100_000) -> None:
+    def __init__(self, encoder: TextEncoder, *, max_captions: int = 200_000) -> None:
         self.encoder = encoder
         self.max_captions = max_captions
         self._kept: dict[str, Halves] = {}

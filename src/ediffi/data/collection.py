@@ -33,13 +33,14 @@ class Phrase:
     """caption[span[0]:span[1]] and what it names in the picture: mask (side, side) in [0, 1].
 
     thing: one that stands somewhere, not a part of the background; boxes: those of what it names
-    that no phrase before it has named, "three cats" three.
+    that no phrase before it has named, "three cats" three; parts: their numbers in the picture.
     """
 
     span: tuple[int, int]
     mask: NDArray[np.float32]
     thing: bool
     boxes: tuple[Box, ...] = ()
+    parts: tuple[int, ...] = ()
 
 
 class Collection(Protocol):
@@ -55,6 +56,10 @@ class Collection(Protocol):
     def phrases(self, index: int, caption: int, side: int) -> Sequence[Phrase]:
         """What a caption of picture `index` names, things first, in its order; empty where nobody
         knows."""
+
+    def drawing(self, index: int, part: int, side: int, margin: float) -> Pixels:
+        """A part of picture `index` that one of its phrases names, by itself, see
+        `Renderer.alone`."""
 
     def pixels(self, index: int, size: int, *, crop: int | None = None, seed: int = 0) -> Pixels:
         """Picture `index`, (size, size, 3) uint8; with `crop` a (crop, crop, 3) window of it, at a
@@ -100,9 +105,13 @@ class Scenes:
             new = [part for part in span.parts if part not in told and part < len(scene.items)]
             told.update(new)
             boxes = tuple(scene.items[part].box for part in new)
-            named.append(Phrase((span.start, span.end), mask, span.kind == "thing", boxes))
+            where = (span.start, span.end)
+            named.append(Phrase(where, mask, span.kind == "thing", boxes, tuple(new)))
         seen = [phrase for phrase in named if phrase.mask.max() > 0.5]
         return sorted(seen, key=lambda phrase: not phrase.thing)
+
+    def drawing(self, index: int, part: int, side: int, margin: float) -> Pixels:
+        return self.composer.alone(self.composer.scene(index).items[part], side, margin)
 
     def pixels(self, index: int, size: int, *, crop: int | None = None, seed: int = 0) -> Pixels:
         scene = self.composer.scene(index)

@@ -97,6 +97,9 @@ class ShardSet:
     def phrases(self, index: int, caption: int, side: int) -> Sequence[Phrase]:
         return ()
 
+    def drawing(self, index: int, part: int, side: int, margin: float) -> Pixels:
+        raise LookupError("nobody knows which parts a picture of shards has")
+
     def name(self, index: int) -> str:
         return f"picture {self.order[index % len(self.order)]} of {self.fingerprint}"
 

@@ -6,11 +6,12 @@ from ediffi.diffusion import EDM, ResidualEDM
 from ediffi.networks.context import Context
 from ediffi.networks.enlarger import enlarger_loss
 from ediffi.networks.presets import PRESETS, RESOLUTIONS, STAGES
-from ediffi.networks.sketch import LAYERS, layout_loss, sketch_loss
+from ediffi.networks.sketch import LAYERS, MARGIN, drawing_loss, layout_loss, sketch_loss
 from ediffi.networks.unet import Level, UNet, UNetConfig
 
 __all__ = [
     "LAYERS",
+    "MARGIN",
     "PRESETS",
     "RESOLUTIONS",
     "STAGES",
@@ -19,6 +20,7 @@ __all__ = [
     "UNet",
     "UNetConfig",
     "build_denoiser",
+    "drawing_loss",
     "enlarger_loss",
     "layout_loss",
     "sketch_loss",

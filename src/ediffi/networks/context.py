@@ -21,7 +21,7 @@ class Drawn(NamedTuple):
 
     features: (B, C, h, w); picture: (B, 3, H, W) in about [-1, 1]. Of a sketch: boxes (B, K, 4) of
     its layers; there (B, K), logits of whether there is a thing in each; shares (B, K, L), of each
-    layer's attention to the tokens.
+    layer's attention to the tokens; drawings (B, K, 4, S, S), as in `Things`.
     """
 
     features: Tensor
@@ -29,6 +29,7 @@ class Drawn(NamedTuple):
     boxes: Tensor | None = None
     there: Tensor | None = None
     shares: Tensor | None = None
+    drawings: Tensor | None = None
 
 
 class Context:

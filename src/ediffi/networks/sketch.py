@@ -105,12 +105,13 @@ class Sketch(nn.Module):
             known, shown = things.boxes, things.there.float()
         elif not self.overlaps:
             known = spread(boxes, shown > 0.5, painted > 0.5)
-        layers = placed(self._drawings(h, told[:, :LAYERS]), known, self.side, margin=MARGIN)
+        drawings = self._drawings(h, told[:, :LAYERS])
+        layers = placed(drawings, known, self.side, margin=MARGIN)
         layers = layers * shown[:, :, None, None, None]
         picture = over(F.interpolate(behind.float(), (self.side, self.side)), layers)
         where = F.adaptive_avg_pool2d(layers[:, :, 3], self.grid).to(h.dtype)
         features = torch.einsum("bkc,bkyx->bcyx", self.to_coarsest(told[:, :LAYERS]), where)
-        return Drawn(features, picture, boxes, guess[..., 4], shares[:, :LAYERS])
+        return Drawn(features, picture, boxes, guess[..., 4], shares[:, :LAYERS], drawings)
 
     def _boxes(
         self, h: Tensor, guess: Tensor, shares: Tensor, context: Context
@@ -192,6 +193,18 @@ def sketch_loss(picture: Tensor, clean: Tensor) -> Tensor:
     """
     target = _fitted(clean, picture.shape[2:])
     return (picture.float() - target).square().flatten(1).mean(1) / EVEN
+
+
+def drawing_loss(drawn: Drawn, things: Things) -> Tensor:
+    """Squared error of each layer's drawing against its thing's, over EVEN, (B,).
+
+    On the canvas a thing counts by its area and lies on a background that says nothing of it; here
+    a small thing teaches as much as a large one, in all its detail.
+    """
+    assert drawn.drawings is not None
+    there = things.there.float()
+    error = (drawn.drawings.float() - things.drawings).square().mean((2, 3, 4)) / EVEN
+    return (error * there).sum(1) / there.sum(1).clamp_min(1)
 
 
 def layout_loss(drawn: Drawn, things: Things, context: Context) -> Tensor:

@@ -39,7 +39,8 @@ class TrainConfig(RunConfig):
     dropout: how often each role is replaced by its null token, independently.
     shown_masks: how often a base is shown where phrases are, as if painted, see `train.masks`;
     layout_loss: weight of where a sketch's layers are against where things are, see `layout_loss`;
-    with it the sketch is told where to draw them.
+    with it the sketch is told where to draw them; drawing_loss: weight of each layer's drawing
+    against its thing's, see `drawing_loss`.
     other_reference: how often the picture that fills `clip_image` beside text is another one of
     the same style, see `References`.
     origin: of the weights the run starts from, None for fresh ones. data: see `fingerprint`.
@@ -60,6 +61,7 @@ class TrainConfig(RunConfig):
     dropout: dict[str, float] = Field({"t5": 0.1})
     shown_masks: float = Field(0.0, ge=0, le=1)
     layout_loss: float = Field(0.0, ge=0)
+    drawing_loss: float = Field(0.0, ge=0)
     other_reference: float = Field(0.0, ge=0, le=1)
     max_augmentation: float = 0.3
     seed: int = 0
@@ -72,7 +74,7 @@ class TrainConfig(RunConfig):
     @property
     def needs_masks(self) -> bool:
         """Whether examples have masks of what their captions name."""
-        return self.shown_masks > 0 or self.layout_loss > 0
+        return self.shown_masks > 0 or self.layout_loss > 0 or self.drawing_loss > 0
 
 
 def preset_config(preset: str, stage: str, *, t5_width: int = 384) -> TrainConfig:
@@ -123,7 +125,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
         "base": {
             "noise": NoiseDistribution(mean=-1.5, std=1.2),
             "sigma_data": 0.25,
-            "num_scenes": 16_384,
+            "num_scenes": 40_960,
             "num_images": 60_000,
             "cooldown": 0.4,
             "sketch_images": 36_000,
@@ -132,6 +134,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
             "learning_rate": 6e-4,
             "shown_masks": 0.5,
             "layout_loss": 0.1,
+            "drawing_loss": 1.0,
             "other_reference": 0.9,
         },
         "upscaler": {

@@ -52,7 +52,8 @@ class Examples:
     ) -> None:
         self.config, self.collection, self.encoders = config, collection, encoders
         self.texts: dict[str, Any] = {r: e for r, e in encoders.items() if r != "clip_image"}
-        self.masks = Masks(collection, self.texts) if config.needs_masks else None
+        side = config.network.drawing[0]
+        self.masks = Masks(collection, self.texts, side) if config.needs_masks else None
         self.references = References(config, collection, encoders.get("clip_image"))
         self._kept: dict[int, tuple[Tensor, Sequence[str]]] = {}
         self._bytes = 0

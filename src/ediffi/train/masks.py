@@ -16,7 +16,7 @@ from ediffi.conditioning.prompt import EncodesText
 from ediffi.conditioning.spans import columns_of
 from ediffi.data.collection import Collection
 from ediffi.data.layout import Box
-from ediffi.networks import LAYERS
+from ediffi.networks import LAYERS, MARGIN
 from ediffi.types import Prompt, Regions, Things
 
 SIDE = 32  # of masks: twice the finest grid with attention
@@ -32,21 +32,26 @@ Mask = NDArray[np.uint8]
 class _Phrases:
     """Of one caption, at most NUM. masks: (NUM, SIDE, SIDE) uint8, empty where there are fewer;
     columns[role]: (phrases, L) bool; boxes: of the things, each with the phrase that names it, at
-    most LAYERS."""
+    most LAYERS; parts: their numbers in the picture."""
 
     masks: Mask
     things: tuple[bool, ...]
     columns: dict[str, Tensor]
     boxes: tuple[tuple[int, Box], ...]
+    parts: tuple[int, ...]
 
 
 class Masks:
-    """Where the phrases of a collection's captions are, found once and kept."""
+    """Where the phrases of a collection's captions are, and what they name looks like by itself,
+    found once and kept. side: of the drawings."""
 
-    def __init__(self, collection: Collection, encoders: Mapping[str, EncodesText]) -> None:
-        self.collection = collection
+    def __init__(
+        self, collection: Collection, encoders: Mapping[str, EncodesText], side: int
+    ) -> None:
+        self.collection, self.side = collection, side
         self.encoders = {role: e for role, e in encoders.items() if role != "clip_image"}
         self._kept: dict[tuple[int, int], _Phrases] = {}
+        self._drawings: dict[tuple[int, int], Tensor] = {}
 
     def regions(
         self,
@@ -69,7 +74,7 @@ class Masks:
         columns = {role: self._columns(role, found, prompt) for role in self.encoders}
         weight = torch.tensor([weights for _, weights in painted])
         shown = Regions(_scaled([masks for masks, _ in painted]), columns, weight)
-        return _things(found, columns), shown
+        return self._things([number for number, _ in pictures], found, columns), shown
 
     def _phrases(self, picture: tuple[int, int], caption: str) -> _Phrases:
         if picture not in self._kept:
@@ -86,8 +91,34 @@ class Masks:
                     for r, e in self.encoders.items()
                 },
                 tuple((n, box) for n, phrase in enumerate(named) for box in phrase.boxes)[:LAYERS],
+                tuple(part for phrase in named for part in phrase.parts)[:LAYERS],
             )
         return self._kept[picture]
+
+    def _things(
+        self, numbers: Sequence[int], found: Sequence[_Phrases], columns: Mapping[str, Tensor]
+    ) -> Things:
+        boxes = torch.ones(len(found), LAYERS, 4) / 2  # of any size: nothing is there
+        there = torch.zeros(len(found), LAYERS, dtype=torch.bool)
+        owner = torch.zeros(len(found), LAYERS, dtype=torch.long)
+        drawings = torch.zeros(len(found), LAYERS, 4, self.side, self.side)
+        for row, (number, phrases) in enumerate(zip(numbers, found, strict=True)):
+            things = zip(phrases.boxes, phrases.parts, strict=True)
+            for layer, ((phrase, box), part) in enumerate(things):
+                boxes[row, layer] = torch.tensor(box)
+                there[row, layer], owner[row, layer] = True, phrase
+                drawings[row, layer] = self._drawing(number, part).float() / 255
+        drawings[:, :, :3] = 2 * drawings[:, :, :3] - drawings[:, :, 3:]
+        rows = torch.arange(len(found))[:, None]
+        own = {role: c[rows, owner] & there[..., None] for role, c in columns.items()}
+        return Things(boxes, there, own, drawings)
+
+    def _drawing(self, number: int, part: int) -> Tensor:
+        """(4, side, side) uint8."""
+        if (number, part) not in self._drawings:
+            pixels = self.collection.drawing(number, part, self.side, MARGIN)
+            self._drawings[number, part] = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+        return self._drawings[number, part]
 
     @staticmethod
     def _columns(role: str, found: Sequence[_Phrases], prompt: Prompt) -> Tensor:
@@ -98,18 +129,6 @@ class Masks:
             ours = phrases.columns[role]
             rows[: ours.shape[0], : ours.shape[1]] = ours
         return columns & prompt.keep[role][:, None, None]
-
-
-def _things(found: Sequence[_Phrases], columns: Mapping[str, Tensor]) -> Things:
-    boxes = torch.ones(len(found), LAYERS, 4) / 2  # of any size: nothing is there
-    there = torch.zeros(len(found), LAYERS, dtype=torch.bool)
-    owner = torch.zeros(len(found), LAYERS, dtype=torch.long)
-    for row, phrases in enumerate(found):
-        for layer, (phrase, box) in enumerate(phrases.boxes):
-            boxes[row, layer] = torch.tensor(box)
-            there[row, layer], owner[row, layer] = True, phrase
-    rows = torch.arange(len(found))[:, None]
-    return Things(boxes, there, {r: c[rows, owner] & there[..., None] for r, c in columns.items()})
 
 
 def _painted(phrases: _Phrases, seed: int, share: float) -> tuple[Mask, list[float]]:

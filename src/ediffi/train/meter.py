@@ -56,6 +56,7 @@ class Meter:
         self.counts = torch.zeros(NUM_BANDS, dtype=torch.float64)
         self.sketch: list[float] = []
         self.layout: list[float] = []
+        self.drawing: list[float] = []
 
     def add(self, uniforms: Tensor, losses: Losses, seconds: float) -> None:
         """Count a step: where the sigmas lay, (B,) in (0, 1), and the losses."""
@@ -67,6 +68,8 @@ class Meter:
             self.sketch += losses.sketch.tolist()
         if losses.layout is not None:
             self.layout += losses.layout.tolist()
+        if losses.drawing is not None:
+            self.drawing += losses.drawing.tolist()
         self.images += len(uniforms)
         self.seconds += seconds
 
@@ -80,6 +83,7 @@ class Meter:
             "loss_by_band": [_mean(loss, count) for loss, count in bands],
             "sketch_loss": _mean(sum(self.sketch), len(self.sketch)),
             "layout_loss": _mean(sum(self.layout), len(self.layout)),
+            "drawing_loss": _mean(sum(self.drawing), len(self.drawing)),
             "images_per_second": round(per_second, 2),
             "share_of_machine": round(3 * self.flops_per_image * per_second / self.rate, 3)
             if self.counts.any()

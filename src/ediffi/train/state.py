@@ -9,20 +9,28 @@ from torch import Tensor
 
 from ediffi.diffusion import EDM, edm_loss, noised
 from ediffi.errors import UserError
-from ediffi.networks import UNet, build_denoiser, enlarger_loss, layout_loss, sketch_loss
+from ediffi.networks import (
+    UNet,
+    build_denoiser,
+    drawing_loss,
+    enlarger_loss,
+    layout_loss,
+    sketch_loss,
+)
 from ediffi.train.config import TrainConfig
 from ediffi.train.examples import Batch
 from ediffi.train.run import Learner
 
 
 class Losses(NamedTuple):
-    """Of each picture, (B,): the denoiser's, weighted so that 1.0 is a useless network; the
-    sketch's, see `sketch_loss` and `enlarger_loss`; and that of where its layers are, see
-    `layout_loss`. None where nothing was drawn or asked."""
+    """Of each picture, (B,), None where nothing was drawn or asked: the denoiser's, weighted so
+    that 1.0 is a useless network; the sketch's, see `sketch_loss` and `enlarger_loss`; that of
+    where its layers are, see `layout_loss`; that of what is drawn in them, see `drawing_loss`."""
 
     denoise: Tensor | None
     sketch: Tensor | None
     layout: Tensor | None = None
+    drawing: Tensor | None = None
 
 
 class TrainState(Learner):
@@ -60,7 +68,8 @@ class TrainState(Learner):
         if self.images >= self.config.sketch_images and network.learns_sketch:
             self._finish_sketch(network)
         losses = self._losses(batch)
-        weighted = zip((1.0, 1.0, self.config.layout_loss), losses, strict=True)
+        weights = (1.0, 1.0, self.config.layout_loss, self.config.drawing_loss)
+        weighted = zip(weights, losses, strict=True)
         means = [weight * loss.mean() for weight, loss in weighted if loss is not None]
         self.descend(torch.stack(means).sum(), len(batch.clean))
         self._update_average(len(batch.clean))
@@ -68,7 +77,7 @@ class TrainState(Learner):
 
     def _losses(self, batch: Batch) -> Losses:
         config, network = self.config, cast(UNet, self.denoiser.network)
-        denoise = sketch = layout = None
+        denoise = sketch = layout = drawing = None
         with torch.autocast("cpu", torch.bfloat16):
             context = network.context(batch.cond)
             drawn = context.drawn
@@ -81,9 +90,12 @@ class TrainState(Learner):
                 sketch = sketch_loss(drawn.picture, batch.clean)
             else:
                 sketch = enlarger_loss(drawn.picture, batch.clean, config.sigma_data)
-            if config.layout_loss and drawn.boxes is not None and batch.cond.things is not None:
-                layout = layout_loss(drawn, batch.cond.things, context)
-        return Losses(denoise, sketch, layout)
+            things = batch.cond.things
+            if config.layout_loss and drawn.boxes is not None and things is not None:
+                layout = layout_loss(drawn, things, context)
+            if config.drawing_loss and drawn.drawings is not None and things is not None:
+                drawing = drawing_loss(drawn, things)
+        return Losses(denoise, sketch, layout, drawing)
 
     @torch.no_grad()
     def _finish_sketch(self, network: UNet) -> None:
