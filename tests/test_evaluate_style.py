@@ -72,6 +72,21 @@ def test_eyes_tell_outlines_from_shading_whatever_is_shown(grid: Grid) -> None:
     assert np.mean(hits) > 0.8
 
 
+def test_eyes_do_not_take_grain_for_a_style(grid: Grid) -> None:
+    """Grain that nobody sees moves what a style is judged by far less than another drawing does.
+    (Of pictures as they are it moves it by 1.2 of their deviations.)"""
+    see, rng = Eyes(), np.random.default_rng(0)
+    cells = [c for c in grid.cells.values() if c.style == "noto"]
+    pictures = draw(Renderer(grid), [real_picture(c, size=64, seed="x") for c in cells])
+    grainy = [
+        np.clip(np.rint(p + rng.normal(0, 2, p.shape)), 0, 255).astype(np.uint8) for p in pictures
+    ]
+    plain, rough = see(pictures).look, see(grainy).look
+    moved = ((rough - plain) / plain.std(0).clamp_min(1e-5)).square().mean().sqrt()
+    assert torch.equal(see(pictures).look, plain)
+    assert 0 < moved < 0.5
+
+
 def test_looks_in_closed_form(rows: list[StylePrompt]) -> None:
     names = list(STYLES)
     judges = StyleJudges(
