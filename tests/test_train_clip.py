@@ -250,6 +250,7 @@ def test_it_learns_and_is_read_back(examples: ClipExamples, tmp_path: Path) -> N
     assert saved["architectures"] == ["CLIPModel"] and saved["projection_dim"] == 32
     assert {t.dtype for t in load_file(folder / "model.safetensors").values()} == {torch.bfloat16}
     assert (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file()
+    assert len({f.stat().st_mode for f in folder.iterdir()}) == 1  # who reads one reads all
 
 
 def test_preset_fits_the_networks() -> None:

@@ -157,6 +157,8 @@ def save_clip(folder: Path, model: Any, tokenizer: Any) -> None:
     logging.disable_progress_bar()
     try:
         model.to(torch.bfloat16).save_pretrained(part)
+        # safetensors lets only its owner read what it writes
+        (part / "model.safetensors").chmod((part / "config.json").stat().st_mode)
         tokenizer.save_pretrained(part)
         processor.save_pretrained(part)
         # vocab.json and merges.txt beside tokenizer.json, for readers of CLIP's first format
