@@ -271,7 +271,8 @@ def test_commands(grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("EDIFFI_CACHE", str(tmp_path))
     recipe = config().model_dump() | {"num_images": 32}
     monkeypatch.setattr(
-        "ediffi.train.clip_config.clip_preset", lambda preset: ClipConfig.model_validate(recipe)
+        "ediffi.train.clip_config.clip_preset",
+        lambda preset, concepts: ClipConfig.model_validate(recipe),
     )
     clip, out = tmp_path / "clip", tmp_path / "results"
     assert main(["train", "clip", "--preset", "tiny", "-o", str(clip)]) == 0
