@@ -13,7 +13,9 @@ PAPER = NoiseDistribution(mean=-1.2, std=1.2)
 def test_icdf_and_cdf_invert_each_other() -> None:
     u = torch.linspace(1e-6, 1 - 1e-6, 1001, dtype=torch.float64)
     assert torch.allclose(PAPER.cdf(PAPER.icdf(u)), u, rtol=0, atol=1e-12)
-    assert PAPER.icdf(torch.tensor([0.0, 0.5, 1.0])).tolist() == [0.0, math.exp(-1.2), math.inf]
+    least, median, largest = PAPER.icdf(torch.tensor([0.0, 0.5, 1.0])).tolist()
+    assert (least, largest) == (0.0, math.inf)
+    assert median == pytest.approx(math.exp(-1.2), rel=1e-14)  # exp differs by machine in its end
     assert PAPER.cdf(torch.tensor([0.0, math.inf])).tolist() == [0.0, 1.0]
 
 
