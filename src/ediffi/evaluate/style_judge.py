@@ -56,20 +56,17 @@ class Eyes:
 
     def __call__(self, pictures: Sequence[Picture]) -> Seen:
         looks, contents = [], []
-        with self._watched() as sums:
-            for start in range(0, len(pictures), AT_ONCE):
-                block = pictures[start : start + AT_ONCE]
-                contents.append(self.extractor(enlarged(block, SIDE), batch=AT_ONCE))
-                sums.clear()
-                grainy = [noised(picture) for picture in block]
-                self.extractor(enlarged(grainy, SIDE), batch=AT_ONCE)
-                looks.append(torch.cat(sums, dim=1))
-                sums.clear()
+        for start in range(0, len(pictures), AT_ONCE):
+            block = pictures[start : start + AT_ONCE]
+            contents.append(self.extractor(enlarged(block, SIDE), batch=AT_ONCE))
+            with self._watched() as sums:
+                self.extractor(enlarged([noised(p) for p in block], SIDE), batch=AT_ONCE)
+            looks.append(torch.cat(sums, dim=1))
         return Seen(torch.cat(looks), torch.cat(contents))
 
     @contextmanager
     def _watched(self) -> Iterator[list[Tensor]]:
-        """A list that every forward pass fills with the sums of its depths."""
+        """A list that a forward pass fills with the sums of its depths."""
         sums: list[Tensor] = []
 
         def add(module: Any, inputs: Any, out: Tensor) -> None:

@@ -31,14 +31,13 @@ Mask = NDArray[np.uint8]
 @dataclass(frozen=True)
 class _Phrases:
     """Of one caption, at most NUM. masks: (NUM, SIDE, SIDE) uint8, empty where there are fewer;
-    columns[role]: (phrases, L) bool; boxes: of the things, each with the phrase that names it, at
-    most LAYERS; parts: their numbers in the picture."""
+    columns[role]: (phrases, L) bool; parts: the things, at most LAYERS, each as the phrase that
+    names it, its box and its number in the picture."""
 
     masks: Mask
     things: tuple[bool, ...]
     columns: dict[str, Tensor]
-    boxes: tuple[tuple[int, Box], ...]
-    parts: tuple[int, ...]
+    parts: tuple[tuple[int, Box, int], ...]
 
 
 class Masks:
@@ -90,8 +89,11 @@ class Masks:
                     r: columns_of(e.offsets(caption), caption, spans)
                     for r, e in self.encoders.items()
                 },
-                tuple((n, box) for n, phrase in enumerate(named) for box in phrase.boxes)[:LAYERS],
-                tuple(part for phrase in named for part in phrase.parts)[:LAYERS],
+                tuple(
+                    (n, box, part)
+                    for n, phrase in enumerate(named)
+                    for box, part in zip(phrase.boxes, phrase.parts, strict=True)
+                )[:LAYERS],
             )
         return self._kept[picture]
 
@@ -103,8 +105,7 @@ class Masks:
         owner = torch.zeros(len(found), LAYERS, dtype=torch.long)
         drawings = torch.zeros(len(found), LAYERS, 4, self.side, self.side)
         for row, (number, phrases) in enumerate(zip(numbers, found, strict=True)):
-            things = zip(phrases.boxes, phrases.parts, strict=True)
-            for layer, ((phrase, box), part) in enumerate(things):
+            for layer, (phrase, box, part) in enumerate(phrases.parts):
                 boxes[row, layer] = torch.tensor(box)
                 there[row, layer], owner[row, layer] = True, phrase
                 drawings[row, layer] = self._drawing(number, part).float() / 255

@@ -54,9 +54,7 @@ class Meter:
         self.images, self.seconds = 0, 0.0
         self.losses = torch.zeros(NUM_BANDS, dtype=torch.float64)
         self.counts = torch.zeros(NUM_BANDS, dtype=torch.float64)
-        self.sketch: list[float] = []
-        self.layout: list[float] = []
-        self.drawing: list[float] = []
+        self.sketches: dict[str, list[float]] = {"sketch": [], "layout": [], "drawing": []}
 
     def add(self, uniforms: Tensor, losses: Losses, seconds: float) -> None:
         """Count a step: where the sigmas lay, (B,) in (0, 1), and the losses."""
@@ -64,12 +62,10 @@ class Meter:
             band = (uniforms * NUM_BANDS).long().clamp_max(NUM_BANDS - 1)
             self.losses.index_add_(0, band, losses.denoise.double())
             self.counts.index_add_(0, band, torch.ones_like(uniforms, dtype=torch.float64))
-        if losses.sketch is not None:
-            self.sketch += losses.sketch.tolist()
-        if losses.layout is not None:
-            self.layout += losses.layout.tolist()
-        if losses.drawing is not None:
-            self.drawing += losses.drawing.tolist()
+        for name, seen in self.sketches.items():
+            loss: Tensor | None = getattr(losses, name)
+            if loss is not None:
+                seen += loss.tolist()
         self.images += len(uniforms)
         self.seconds += seconds
 
@@ -81,9 +77,7 @@ class Meter:
         row: dict[str, Any] = {
             "loss": _mean(float(self.losses.sum()), float(self.counts.sum())),
             "loss_by_band": [_mean(loss, count) for loss, count in bands],
-            "sketch_loss": _mean(sum(self.sketch), len(self.sketch)),
-            "layout_loss": _mean(sum(self.layout), len(self.layout)),
-            "drawing_loss": _mean(sum(self.drawing), len(self.drawing)),
+            **{f"{n}_loss": _mean(sum(seen), len(seen)) for n, seen in self.sketches.items()},
             "images_per_second": round(per_second, 2),
             "share_of_machine": round(3 * self.flops_per_image * per_second / self.rate, 3)
             if self.counts.any()
