@@ -26,6 +26,14 @@ def clip(
             "to fit them."
         ),
     ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="CLIP folder whose picture tower this one starts from; its patches may be smaller "
+            "than the preset's.",
+        ),
+    ] = None,
     num_images: Annotated[
         int | None, typer.Option(min=1, help="Images to train on; may be raised on resume.")
     ] = None,
@@ -39,6 +47,8 @@ def clip(
 
     ediffi train clip --keep-text clip --output clip-2   # new eyes, the same words
 
+    ediffi train clip --keep-text clip --from clip --output clip-2   # the same eyes, better
+
     ediffi train clip --preset tiny --run trial --output trial-clip   # a trial of seconds
 
     ediffi encode --role clip_image --encoder clip -o embeddings
@@ -49,7 +59,7 @@ def clip(
     from ediffi.train.clip import train_clip
     from ediffi.train.clip_config import clip_preset
     from ediffi.train.clip_examples import ClipExamples
-    from ediffi.train.clip_folder import KeptText, check_output, save_clip
+    from ediffi.train.clip_folder import GivenPictures, KeptText, check_output, save_clip
 
     check_output(output)
     grid = Grid.load()
@@ -61,6 +71,9 @@ def clip(
         changes |= {**text.shape, "kept_text": text.sha256}
     changes["num_images"] = num_images or config.num_images
     config = config.model_copy(update=changes)
+    given = None if pictures is None else GivenPictures.read(pictures)
+    if given is not None:
+        config = given.fit(config)
     run_dir = run or cache_root() / "runs" / f"{preset}-clip"
     typer.echo(f"run {run_dir}")
     with work_bars(stderr=False) as bars:
@@ -72,7 +85,7 @@ def clip(
             lambda more, total: bars.advance(compose, more),
         )
         bars.update(compose, completed=config.num_scenes)
-        ticks = train_clip(config, run_dir, examples, text=text, report=typer.echo)
+        ticks = train_clip(config, run_dir, examples, text=text, pictures=given, report=typer.echo)
         state = follow(ticks, bars, config.num_images, _line)
     if state is None or state.images < config.num_images:
         raise typer.Exit(130)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ediffi.train.clip_config import ClipConfig
 from ediffi.train.clip_examples import ClipBatch, ClipExamples
-from ediffi.train.clip_folder import KeptText, build_clip, learn_tokenizer
+from ediffi.train.clip_folder import GivenPictures, KeptText, build_clip, learn_tokenizer
 from ediffi.train.clip_loss import anchor_loss, contrastive_loss, positives
 from ediffi.train.clip_start import start_as_convolution
 from ediffi.train.run import Learner, Tick, resume, steps
@@ -51,13 +51,17 @@ class ClipState(Learner):
 
     text: of a CLIP whose tokenizer and text tower stay as they are, so that who reads its texts
     needs not learn anew; only a picture tower learns, fresh, to fit them (locked tuning as in LiT,
-    Zhai et al. 2022, of the other tower).
+    Zhai et al. 2022, of the other tower). pictures: the tower to start from, not fresh.
     """
 
     config: ClipConfig
 
     def __init__(
-        self, config: ClipConfig, examples: ClipExamples, text: KeptText | None = None
+        self,
+        config: ClipConfig,
+        examples: ClipExamples,
+        text: KeptText | None = None,
+        pictures: GivenPictures | None = None,
     ) -> None:
         self.config, self.images = config, 0
         if text is None:
@@ -67,7 +71,10 @@ class ClipState(Learner):
             self.tokenizer = text.tokenizer
         torch.manual_seed(config.seed)
         clip = build_clip(config, self.tokenizer)
-        start_as_convolution(clip, examples.sample(WHITENED))
+        if pictures is None:
+            start_as_convolution(clip, examples.sample(WHITENED))
+        else:
+            pictures.start(clip)
         if text is not None:
             text.lock(clip)
         self.model = ClipTraining(clip, len(examples.concepts), len(examples.styles))
@@ -140,17 +147,18 @@ def train_clip(
     examples: ClipExamples,
     *,
     text: KeptText | None = None,
+    pictures: GivenPictures | None = None,
     report: Callable[[str], None] = print,
 ) -> Iterator[Tick[ClipState]]:
     """Train in `run_dir`, from its last checkpoint if there is one.
 
     Writes checkpoints and `log.jsonl`. Ctrl-C and SIGTERM finish the step, write a checkpoint and
-    end the iteration early. text: see `ClipState`.
+    end the iteration early. text, pictures: see `ClipState`.
 
     Raises:
         UserError: another config in this folder, no space, a loss that is not finite.
     """
-    state = ClipState(config, examples, text)
+    state = ClipState(config, examples, text, pictures)
     resume(state, run_dir, report)
     sizes = {n: sum(p.numel() for p in part.parameters()) for n, part in _parts(state).items()}
     told = ", ".join(f"{size / 1e6:.2f} M in {name}" for name, size in sizes.items())

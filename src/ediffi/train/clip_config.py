@@ -39,7 +39,8 @@ class ClipConfig(RunConfig):
     shared: weight of a positive that is not one's own, see `positives`; anchors: weight of
     `anchor_loss`; smoothing: of its targets.
     style: weight of the style's part in it. data: fingerprint of the grid; kept_text: hash of the
-    CLIP whose text tower stays as it is.
+    CLIP whose text tower stays as it is; given_pictures: of the one whose picture tower this one
+    starts from.
     """
 
     preset: str
@@ -60,10 +61,11 @@ class ClipConfig(RunConfig):
     shared: float = Field(0.5, ge=0, le=1)
     anchors: float = Field(1.0, ge=0)
     smoothing: float = Field(0.1, ge=0, lt=1)
-    style: float = Field(2.0, ge=0)
+    style: float = Field(4.0, ge=0)
     seed: int = 0
     data: str = ""
     kept_text: str = ""
+    given_pictures: str = ""
     log_images: int = 5_120
     checkpoint_images: int = 20_480
 
@@ -117,7 +119,8 @@ RECIPES: dict[str, dict[str, object]] = {
     "pictogram": {
         "text": Tower(width=256, layers=2),
         "image": Tower(width=192, layers=4),
-        "patch": 8,
+        "side": 128,
+        "patch": 16,
         "num_scenes": 49_152,
         "num_images": 400_000,
         "batch_size": 64,

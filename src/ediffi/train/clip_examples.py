@@ -28,7 +28,8 @@ from ediffi.pixels import from_uint8
 from ediffi.train.clip_config import ClipConfig
 
 MAX_SHIFT, MIN_SCALE, MAX_SCALE = 0.06, 0.85, 1.05  # of crops, as shares of the side
-MAX_HUE, MAX_GAIN, MAX_BIAS, MAX_NOISE = 0.2, 0.1, 0.05, 0.04  # radians; of numbers in [-1, 1]
+# radians; of numbers in [-1, 1]: little, since a style is also its palette
+MAX_HUE, MAX_GAIN, MAX_BIAS, MAX_NOISE = 0.05, 0.03, 0.02, 0.03
 
 
 @dataclass(frozen=True)
@@ -140,20 +141,20 @@ class ClipExamples:
 
 def varied(images: Tensor, generator: torch.Generator) -> Tensor:
     """(B, 3, S, S) in [-1, 1], each moved, scaled, tinted and made noisy a little."""
-    size = len(images)
-    shift = (2 * torch.rand(size, 2, generator=generator) - 1) * 2 * MAX_SHIFT
-    scale = MIN_SCALE + (MAX_SCALE - MIN_SCALE) * torch.rand(size, generator=generator)
-    theta = torch.zeros(size, 2, 3)
-    theta[:, 0, 0] = theta[:, 1, 1] = scale
-    theta[:, :, 2] = shift
-    where = F.affine_grid(theta, list(images.shape), align_corners=False)
+    size, side = len(images), images.shape[-1]
+    shift = (2 * torch.rand(size, 1, 1, 2, generator=generator) - 1) * 2 * MAX_SHIFT
+    scale = MIN_SCALE + (MAX_SCALE - MIN_SCALE) * torch.rand(size, 1, 1, 1, generator=generator)
+    line = (torch.arange(side) + 0.5) * 2 / side - 1
+    places = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1)
+    where = torch.addcmul(shift, places, scale)
     images = F.grid_sample(images, where, padding_mode="reflection", align_corners=False)
     hue, gain, bias, noise = torch.rand(4, size, generator=generator)
     turn = _hue_turns((2 * hue - 1) * MAX_HUE) * (1 + (2 * gain - 1) * MAX_GAIN)[:, None, None]
     images = torch.einsum("bij,bjhw->bihw", turn, images)
     images = images + ((2 * bias - 1) * MAX_BIAS)[:, None, None, None]
     noise = (noise**2 * MAX_NOISE)[:, None, None, None]
-    return (images + noise * torch.randn(images.shape, generator=generator)).clamp(-1, 1)
+    grain = 2 * torch.rand(images.shape, generator=generator) - 1
+    return torch.addcmul(images, noise, grain).clamp_(-1, 1)
 
 
 def _hue_turns(angles: Tensor) -> Tensor:

@@ -96,6 +96,8 @@ def _shape(tower: Tower, config: ClipConfig) -> dict[str, Any]:
 
 
 TEXT = ("text_model.", "text_projection.")
+PICTURES = ("vision_model.", "visual_projection.")
+PATCHES = "vision_model.embeddings.patch_embedding.weight"
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,11 @@ class KeptText:
     @classmethod
     def read(cls, folder: Path) -> KeptText:
         """Raises UserError: `folder` holds no CLIP, or its weights cannot be read."""
-        from transformers import CLIPModel, CLIPTokenizer
+        from transformers import CLIPTokenizer
 
         sha256 = weights_hash(folder)
+        clip = _read_clip(folder)
         with quiet_loading(folder):
-            clip = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
             tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         weights = {n: t for n, t in clip.state_dict().items() if n.startswith(TEXT)}
         tower = clip.config.text_config
@@ -132,6 +134,64 @@ class KeptText:
         for name, parameter in clip.named_parameters():
             if name.startswith(TEXT):
                 parameter.requires_grad_(False)
+
+
+@dataclass(frozen=True)
+class GivenPictures:
+    """The picture tower of a CLIP that is there, for another to start from. grid: patches on a
+    side; patch: their size in pixels; tower, sha256: as in `KeptText`."""
+
+    weights: dict[str, Tensor]
+    tower: Tower
+    projection: int
+    patch: int
+    grid: int
+    sha256: str
+
+    @classmethod
+    def read(cls, folder: Path) -> GivenPictures:
+        """Raises UserError: `folder` holds no CLIP, or its weights cannot be read."""
+        sha256 = weights_hash(folder)
+        clip = _read_clip(folder)
+        weights = {n: t for n, t in clip.state_dict().items() if n.startswith(PICTURES)}
+        shape = clip.config.vision_config
+        tower = Tower(width=shape.hidden_size, layers=shape.num_hidden_layers)
+        patch, grid = shape.patch_size, shape.image_size // shape.patch_size
+        return cls(weights, tower, clip.config.projection_dim, patch, grid, sha256)
+
+    def fit(self, config: ClipConfig) -> ClipConfig:
+        """The run's config with this tower in it.
+
+        Raises:
+            UserError: it has another number of patches, or patches that are not whole parts of the
+                run's, or another joint space.
+        """
+        grid = config.side // config.patch
+        if grid != self.grid or config.patch % self.patch or config.projection != self.projection:
+            raise UserError(
+                f"--from has {self.grid} x {self.grid} patches of {self.patch} px and a joint "
+                f"space of {self.projection}; this run has {grid} x {grid} of {config.patch} px "
+                f"and {config.projection}"
+            )
+        return config.model_copy(update={"image": self.tower, "given_pictures": self.sha256})
+
+    def start(self, clip: Any) -> None:
+        """Put the tower into another CLIP that `fit` has given its shape.
+
+        Larger patches see at first the means of k x k pixels, so that the tower says of a picture
+        what it said of that picture at 1 / k of the size.
+        """
+        weights = dict(self.weights)
+        times = clip.config.vision_config.patch_size // self.patch
+        spread = weights[PATCHES].repeat_interleave(times, 2).repeat_interleave(times, 3)
+        clip.load_state_dict(weights | {PATCHES: spread / times**2}, strict=False)
+
+
+def _read_clip(folder: Path) -> Any:
+    from transformers import CLIPModel
+
+    with quiet_loading(folder):
+        return CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
 
 
 def save_clip(folder: Path, model: Any, tokenizer: Any) -> None:
