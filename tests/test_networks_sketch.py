@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import pytest
 import torch
 from test_networks_unet import network, prompt, run
 from torch import Tensor
 
-from ediffi.diffusion import edm_loss
 from ediffi.networks import PRESETS, UNet, drawing_loss, layout_loss, sketch_loss
 from ediffi.networks.context import Drawn
 from ediffi.networks.sketch import apart
@@ -118,13 +118,27 @@ def test_drawing_loss_in_closed_form() -> None:
     assert drawing_loss(drawn, things).tolist() == [0.0, 0.0]
     off = right + torch.tensor([0.1, 0.3, 5.0])[None, :, None, None, None]  # the third is not there
     lost = drawing_loss(drawn._replace(drawings=off), things)
-    torch.testing.assert_close(lost, torch.tensor([3 * (0.01 + 0.09) / 2, 0.0]))
+    torch.testing.assert_close(lost, torch.tensor([huber(0.1) / 2 + huber(0.3) / 2, 0.0]))
 
 
-def test_sketch_loss_is_the_denoisers_at_infinite_noise() -> None:
-    clean, drawn = torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16)
-    expected = edm_loss(drawn, clean, torch.full((3,), 1e4), 3**-0.5)
+def huber(error: float) -> float:
+    return 2 * (math.hypot(error, 0.1) - 0.1)
+
+
+def test_sketch_loss_in_closed_form() -> None:
+    clean = torch.rand(3, 3, 16, 16)
+    drawn = clean + torch.tensor([0.0, -0.05, 2.0])[:, None, None, None]
+    expected = torch.tensor([0.0, huber(0.05), huber(2.0)])
     torch.testing.assert_close(sketch_loss(drawn, clean), expected)
+
+
+def test_a_sketch_of_two_meanings_is_the_likelier_not_their_mean() -> None:
+    """Two pictures for one prompt, one of them twice as often: what has the least loss?"""
+    clean = torch.stack([torch.full((3, 4, 4), value) for value in (0.8, 0.8, -0.8)])
+    guesses = torch.linspace(-1, 1, 201)
+    losses = [float(sketch_loss(torch.full_like(clean, g), clean).mean()) for g in guesses]
+    best = float(guesses[losses.index(min(losses))])
+    assert best == pytest.approx(0.8, abs=0.1)  # the mean is 0.27
 
 
 def test_layers_on_one_place_move_apart_where_pictures_never_overlap() -> None:

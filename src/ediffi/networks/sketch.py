@@ -14,23 +14,24 @@ from ediffi.types import Things
 SIGMA = 80.0  # the noise level at which a sketch is drawn: where sampling starts
 LAYERS = 4  # things that a sketch can have
 MARGIN = 0.06  # of a layer around its thing's box, on each side
-EVEN = 1 / 3  # variance of pixels that are evenly spread over [-1, 1]
+SMALL = 0.1  # error of a pixel in [-1, 1] up to which its loss is squared, beyond it absolute
+EVEN = 1 / 2  # mean absolute value of pixels that are evenly spread over [-1, 1]
 LEAST = 0.02  # side of a layer's box, as a share of the canvas
 DEPTH = 2  # residual blocks between words and a layer's drawing
 
 
 class Sketch(nn.Module):
-    """E[x0 | prompt], the ideal denoiser at sigma = inf, from the prompt alone.
+    """The picture that a prompt tells, from the prompt alone: what is known at sigma = inf.
 
     A base network has to draw the whole picture from words at high sigma, but few of the sigmas it
     is trained with are high, and the way from words to pixels through a U-Net is long. A sketch is
-    trained directly, by regression. It draws in layers: each of a few queries finds a thing in the
-    prompt's tokens, says where it stands, and makes a small drawing with an alpha channel from the
-    words for it, which is put there (layers as in AIR, Eslami et al. 2016). So a thing is learned
-    once, for all places and sizes and whatever is beside it; where a phrase is painted, its layer
-    goes there. The U-Net gets the picture on its widest grid and each layer's features on its
-    coarsest; both enter through layers that start at zero, so older weights stay what they were.
-    It depends on no noise: sampling computes it once per prompt.
+    trained directly, by regression to the likeliest (`sketch_loss`). It draws in layers: each of a
+    few queries finds a thing in the prompt's tokens, says where it stands, and makes a small
+    drawing with an alpha channel from the words for it, which is put there (layers as in AIR,
+    Eslami et al. 2016). So a thing is learned once, for all places and sizes and whatever is beside
+    it; where a phrase is painted, its layer goes there. The U-Net gets the picture on its widest
+    grid and each layer's features on its coarsest; both enter through layers that start at zero, so
+    older weights stay what they were. It depends on no noise: sampling computes it once per prompt.
     """
 
     def __init__(
@@ -187,24 +188,29 @@ def apart(shares: Tensor, phrases: Tensor, there: Tensor) -> Tensor:
 
 
 def sketch_loss(picture: Tensor, clean: Tensor) -> Tensor:
-    """Squared error against `clean` (B, 3, H, W) over the variance of evenly spread pixels: (B,).
-
-    The EDM loss of pictures in the limit of sigma = inf; an empty sketch gets about 1.
-    """
-    target = _fitted(clean, picture.shape[2:])
-    return (picture.float() - target).square().flatten(1).mean(1) / EVEN
+    """Pseudo-Huber error against `clean` (B, 3, H, W), (B,); an empty sketch gets about 1."""
+    return _pseudo_huber(picture.float() - _fitted(clean, picture.shape[2:])).flatten(1).mean(1)
 
 
 def drawing_loss(drawn: Drawn, things: Things) -> Tensor:
-    """Squared error of each layer's drawing against its thing's, over EVEN, (B,).
+    """Pseudo-Huber error of each layer's drawing against its thing's, (B,).
 
     On the canvas a thing counts by its area and lies on a background that says nothing of it; here
     a small thing teaches as much as a large one, in all its detail.
     """
     assert drawn.drawings is not None
     there = things.there.float()
-    error = (drawn.drawings.float() - things.drawings).square().mean((2, 3, 4)) / EVEN
+    error = _pseudo_huber(drawn.drawings.float() - things.drawings).mean((2, 3, 4))
     return (error * there).sum(1) / there.sum(1).clamp_min(1)
+
+
+def _pseudo_huber(error: Tensor) -> Tensor:
+    """sqrt(e^2 + c^2) - c (Charbonnier et al. 1994; as in Song and Dhariwal 2023), over EVEN.
+
+    Squared error's minimum is the mean of all that a prompt may mean, the average of two styles;
+    absolute error's is the median, the likelier of the two, with its flat colours and its edges.
+    """
+    return ((error.square() + SMALL**2).sqrt() - SMALL) / EVEN
 
 
 def layout_loss(drawn: Drawn, things: Things, context: Context) -> Tensor:
