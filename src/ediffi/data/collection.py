@@ -71,6 +71,9 @@ class Collection(Protocol):
     def style(self, index: int) -> str | None:
         """The drawing style of picture `index`, None where nobody knows."""
 
+    def alone(self, index: int) -> bool:
+        """Whether picture `index` is known to show one thing and no more."""
+
     def sources(self) -> tuple[DataSource, ...]:
         """Where the pictures are from, for the model's record."""
 
@@ -123,6 +126,9 @@ class Scenes:
 
     def style(self, index: int) -> str:
         return self.composer.scene(index).items[0].style  # a scene is all of one
+
+    def alone(self, index: int) -> bool:
+        return len(self.composer.scene(index).items) == 1
 
     @cached_property
     def _settings(self) -> str:

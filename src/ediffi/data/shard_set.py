@@ -107,6 +107,9 @@ class ShardSet:
         cells = self.stored(index)[0].cells
         return cells[0][1] if cells else None
 
+    def alone(self, index: int) -> bool:
+        return len(self.stored(index)[0].cells) == 1
+
     def sources(self) -> tuple[DataSource, ...]:
         return tuple(DataSource(**source) for source in self.manifest["sources"])
 

@@ -11,7 +11,7 @@ from random import Random
 
 from pydantic import BaseModel, ConfigDict
 
-from ediffi.data.captions import article
+from ediffi.data.captions import STYLES, article
 from ediffi.data.grid import MONOCHROME, NO_COLOUR_GROUPS, Cell, Grid
 from ediffi.data.heldout import is_concept_held_out
 from ediffi.data.scene import vocabulary
@@ -42,6 +42,10 @@ class StylePrompt(BaseModel):
     style: str
     reference: str
     held_out: bool
+
+    def in_words(self) -> StylePrompt:
+        """The same with the style told in the prompt."""
+        return self.model_copy(update={"prompt": f"{self.prompt} {STYLES[self.style][1][0]}"})
 
     def picture(self, grid: Grid) -> RealPicture:
         """The reference, at a place and on a background of its own."""

@@ -4,8 +4,9 @@ Fixed prompts that name no style, each in the style of a fixed reference that sh
 Judged by heads on frozen features, fitted on real pictures only, that never saw the prompts'
 concepts (style) and are no CLIP: is the picture in the reference's style; does it show what the
 text asks for; does it rather show what the reference shows (leak)? Beside them: the real drawings
-(ceiling), the same prompts and seeds without a reference (floor), and the same pictures with the
-references exchanged (null). Drawn by the base alone, which decides content and look.
+(ceiling), the same prompts and seeds without a reference (floor) and with the style told in words
+instead, and the same pictures with the references exchanged (null). Drawn by the base alone, which
+decides content and look.
 """
 
 from __future__ import annotations
@@ -118,6 +119,8 @@ def run(
     shown = draw(Renderer(grid), [row.picture(grid) for row in rows])
     styles = [Style.of(picture) for picture in shown]
     columns = {"no reference": study.drawn("no reference", len(rows), study.paint(rows))}
+    told = study.paint([row.in_words() for row in rows])
+    columns["style in words"] = study.drawn("style in words", len(rows), told)
     some = NUM_SHEET * len({row.style for row in rows})
     for strength, num in ((WEAK, some), (1.0, len(rows)), (STRONG, some)):
         name = f"reference, strength {strength:g}"

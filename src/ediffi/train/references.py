@@ -24,8 +24,9 @@ class References:
     The paper shows the network the embedding of the very picture that it is to draw. Then the
     embedding tells of content as well as of style, and a reference of a pizza draws a pizza. Here,
     where there is text beside it, it is `other_reference` of the time that of another picture of
-    the same style: style is then all it can tell of, and content has to come from the text. Where
-    no text is heard it is the picture's own, always, so that a picture alone can be varied.
+    the same style: style is then all it can tell of, and content has to come from the text; one of
+    a single thing, if there is any, as large as in the references that people give. Where no text
+    is heard it is the picture's own, always, so that a picture alone can be varied.
 
     encoder: a `ClipImageEncoder`, or embeddings stored by pictures' names.
     """
@@ -33,6 +34,7 @@ class References:
     def __init__(self, config: TrainConfig, collection: Collection, encoder: Any) -> None:
         self.config, self.collection, self.encoder = config, collection, encoder
         self._styles: dict[int, str | None] = {}
+        self._alone: dict[int, bool] = {}
         self._kept: dict[int, Halves] = {}
 
     def choose(
@@ -52,13 +54,21 @@ class References:
         return [n if is_seen else anyone for n, is_seen in zip(out, seen, strict=True)]
 
     def _alike(self, number: int, seed: int) -> int:
-        """Another picture of the same style; the same one if there seems to be no other."""
-        style = self.style(number)
+        """Another picture of the same style, of one thing where that is known; the same one if
+        there seems to be no other."""
+        style, second = self.style(number), number
         for attempt in range(TRIES if style is not None else 0):
             other = stable_hash("reference", seed, attempt) % self.config.num_scenes
             if other != number and self.style(other) == style:
-                return other
-        return number
+                if self._shows_one(other):
+                    return other
+                second = other if second == number else second
+        return second
+
+    def _shows_one(self, number: int) -> bool:
+        if number not in self._alone:
+            self._alone[number] = self.collection.alone(number)
+        return self._alone[number]
 
     def style(self, number: int) -> str | None:
         """Of a picture of the collection, looked up once."""
