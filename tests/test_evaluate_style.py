@@ -13,6 +13,7 @@ from PIL import Image
 from tiny_grid import STYLES
 
 from ediffi.cascade import Cascade
+from ediffi.cli.main import main
 from ediffi.data.grid import Grid
 from ediffi.data.render import Renderer
 from ediffi.errors import UserError
@@ -87,6 +88,24 @@ def test_eyes_do_not_take_grain_for_a_style(grid: Grid) -> None:
     assert 0 < moved < 0.5
 
 
+def test_check_tells_which_judge_stands_grain(
+    grid: Grid, rows: list[StylePrompt], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--protocol style --check`, end to end. (That the judge without noise fails is what it found
+    of eleven styles; here are four, of few drawings.)"""
+    (tmp_path / "pictogram").symlink_to(grid.path)
+    monkeypatch.setenv("EDIFFI_CACHE", str(tmp_path))
+    path, out = tmp_path / "rows.jsonl", tmp_path / "check"
+    write_rows(path, rows)
+    asked = ["evaluate", "--protocol", "style", "--check", "--prompts", str(path), "-o", str(out)]
+    assert main(asked) == 0
+    found = json.loads((out / "style-check.json").read_text())
+    assert len(found) == 4 * 8 and {row["noise_over_all"] for row in found} == {0, 4, 8, 16}
+    plain = [row["right"] for row in found if row["pictures"] == "as they are"]
+    assert min(plain) > 1 / len(STYLES)
+    assert main(["evaluate", "--protocol", "layout", "--check", "-o", str(out)]) == 2
+
+
 def test_looks_in_closed_form(rows: list[StylePrompt]) -> None:
     names = list(STYLES)
     judges = StyleJudges(
@@ -129,7 +148,7 @@ def test_run(
         assert (tmp_path / f"{name}.webp").stat().st_size > 500
     columns = results["columns"]
     strengths = {f"reference, strength {s}" for s in ("0.5", "1", "2")}
-    assert set(columns) == {"real", "no reference", "shuffled", *strengths}
+    assert set(columns) == {"real", "no reference", "style in words", "shuffled", *strengths}
     # pictures of 16 px tell little, but real drawings tell more than chance
     assert columns["real"]["concept_top5"]["share"] > 5 / 13
     assert columns["shuffled"]["style"]["pictures"] == len(rows)

@@ -100,12 +100,18 @@ def evaluate(
 
     ediffi evaluate --protocol style -o docs/results
 
+    ediffi evaluate --protocol style --check -o check   # can its judge of styles be trusted?
+
     ediffi evaluate --protocol clip --clip clip -o docs/results
     """
     if protocol not in PROTOCOLS:
         raise UserError(f"no protocol {protocol!r}: known are {', '.join(PROTOCOLS)}")
     if references is not None and protocol != "style":
         raise UserError("--references belong to --protocol style")
+    if check and protocol not in ("standard", "style"):
+        raise UserError(f"--check belongs to the protocols standard and style, not to {protocol}")
+    if check and protocol == "style":
+        return _style_check(output, prompts, cache)
     if protocol == "clip":
         return _clip(clip, output, cache)
     if protocol != "standard":
@@ -190,6 +196,20 @@ def _check_table(context: Context) -> str:
     facts = {"judges": context.judges.accuracy, "rows": rows}
     write_atomically(context.folder / "check.json", (json.dumps(facts, indent=2) + "\n").encode())
     return check_table(rows)
+
+
+def _style_check(output: Path, prompts: Path | None, cache: Path | None) -> None:
+    from ediffi.data.grid import Grid
+    from ediffi.evaluate.style_check import check, style_check_table
+    from ediffi.evaluate.style_prompts import STYLE_PROMPTS, read_style_prompts
+    from ediffi.files import make_folder, write_atomically
+
+    rows, grid = read_style_prompts(prompts or STYLE_PROMPTS), Grid.load(cache)
+    make_folder(output)
+    with progress_bars() as report:
+        found = check(grid, rows, report)
+    write_atomically(output / "style-check.json", (json.dumps(found, indent=2) + "\n").encode())
+    typer.echo(style_check_table(found))
 
 
 def _coco(

@@ -37,6 +37,7 @@ VERSION = 2
 FIT_SIDE = 64
 NOISE = 8  # standard deviation of what is laid over a picture whose style is judged, of 255
 DEPTHS = (0, 1, 2, 3, 4, 6, 8, 10)  # blocks whose channels are summed up
+FLOOR = 1e-5  # added to deviations that features are divided by
 BATCH = 16  # pictures drawn at a time
 
 
@@ -55,14 +56,19 @@ class Eyes:
         self.extractor = EfficientNetLite0(channels_last=True)
 
     def __call__(self, pictures: Sequence[Picture]) -> Seen:
-        looks, contents = [], []
+        blocks = [pictures[n : n + AT_ONCE] for n in range(0, len(pictures), AT_ONCE)]
+        contents = [self.extractor(enlarged(block, SIDE), batch=AT_ONCE) for block in blocks]
+        return Seen(self.look(pictures), torch.cat(contents))
+
+    def look(self, pictures: Sequence[Picture], noise: float = NOISE) -> Tensor:
+        """(B, D), of the pictures under so much noise."""
+        looks = []
         for start in range(0, len(pictures), AT_ONCE):
-            block = pictures[start : start + AT_ONCE]
-            contents.append(self.extractor(enlarged(block, SIDE), batch=AT_ONCE))
+            block = [noised(picture, noise) for picture in pictures[start : start + AT_ONCE]]
             with self._watched() as sums:
-                self.extractor(enlarged([noised(p) for p in block], SIDE), batch=AT_ONCE)
+                self.extractor(enlarged(block, SIDE), batch=AT_ONCE)
             looks.append(torch.cat(sums, dim=1))
-        return Seen(torch.cat(looks), torch.cat(contents))
+        return torch.cat(looks)
 
     @contextmanager
     def _watched(self) -> Iterator[list[Tensor]]:
@@ -81,10 +87,10 @@ class Eyes:
                 handle.remove()
 
 
-def noised(picture: Picture) -> Picture:
+def noised(picture: Picture, std: float) -> Picture:
     """(H, W, 3) uint8 under noise of its own, always the same, which drowns any grain it has."""
     seed = int.from_bytes(hashlib.sha256(picture.tobytes()).digest()[:8], "big")
-    noise = np.random.default_rng(seed).normal(0, NOISE, picture.shape)
+    noise = np.random.default_rng(seed).normal(0, std, picture.shape)
     return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
 
 
@@ -121,8 +127,7 @@ def open_style_judges(
 
     The head for style sees every concept but the prompts'; that for concepts sees those too.
     """
-    asked = {row.hexcode for row in rows}
-    known = sorted(asked | {row.reference for row in rows} | set(vocabulary()))
+    asked, known = concepts_of(rows)
     see = Eyes()
     facts = {
         "version": VERSION,
@@ -133,7 +138,7 @@ def open_style_judges(
         "pixels": FIT_SIDE,
         "noise": NOISE,
         "concepts": known,
-        "not_for_style": sorted(asked),
+        "not_for_style": asked,
         "styles": sorted({row.style for row in rows}),
     }
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
@@ -151,6 +156,12 @@ def open_style_judges(
     return StyleJudges(see, style, concept, words["accuracy"], short)
 
 
+def concepts_of(rows: Sequence[StylePrompt]) -> tuple[list[str], list[str]]:
+    """Concepts that the prompts ask for, and all that the judges know."""
+    asked = {row.hexcode for row in rows}
+    return sorted(asked), sorted(asked | {row.reference for row in rows} | set(vocabulary()))
+
+
 def _fit(path: Path, see: Eyes, grid: Grid, facts: dict[str, Any], report: Report) -> None:
     cells = cells_of(grid, facts["concepts"], facts["styles"])
     rows = [real_picture(cell, size=FIT_SIDE, seed="style") for cell in cells]
@@ -162,15 +173,12 @@ def _fit(path: Path, see: Eyes, grid: Grid, facts: dict[str, Any], report: Repor
     others = [n for n, cell in enumerate(cells) if cell.hexcode not in facts["not_for_style"]]
     look = seen.look[others]
     styles = [cells[n].style for n in others]
-    mean, scale = look.mean(0), look.std(0) + 1e-5
-    flat = (look - mean) / scale
-    head = LinearHead.fit(flat, styles)
-    weight = head.weight / scale[:, None]
     heads = {
-        "style": LinearHead(weight, head.bias - mean @ weight, head.labels),
+        "style": fit_style(look, styles),
         "concept": LinearHead.fit(seen.content, [cell.hexcode for cell in cells]),
     }
     folds = [fold(cells[n].hexcode, cells[n].style) for n in others]
+    flat = (look - look.mean(0)) / (look.std(0) + FLOOR)
     unseen = [hit for _, hit in unseen_drawings(flat, styles, folds)]
     words = {
         "labels": {name: head.labels for name, head in heads.items()},
@@ -187,3 +195,11 @@ def _fit(path: Path, see: Eyes, grid: Grid, facts: dict[str, Any], report: Repor
     }
     make_folder(path.parent)
     write_atomically(path, safetensors.torch.save(tensors, metadata={"words": json.dumps(words)}))
+
+
+def fit_style(look: Tensor, styles: Sequence[str]) -> LinearHead:
+    """A head for looks (N, D); it is fitted on features of mean 0 and variance 1."""
+    mean, scale = look.mean(0), look.std(0) + FLOOR
+    head = LinearHead.fit((look - mean) / scale, styles)
+    weight = head.weight / scale[:, None]
+    return LinearHead(weight, head.bias - mean @ weight, head.labels)
