@@ -262,6 +262,11 @@ def test_a_tower_of_larger_patches_says_at_first_what_the_given_one_said(
     for changes in ({"side": 128}, {"patch": 8, "side": 32}, {"projection": 64}):
         with pytest.raises(UserError, match="this run has"):
             given.fit(config(**changes))
+    facts = json.loads((tmp_path / "clip" / "config.json").read_text())
+    facts["vision_config"]["num_attention_heads"] = 2  # its weights would fit, and say other things
+    (tmp_path / "clip" / "config.json").write_text(json.dumps(facts))
+    with pytest.raises(UserError, match="2 heads, MLPs 128 wide and gelu, where 1, 128 and gelu"):
+        GivenPictures.read(tmp_path / "clip")
 
 
 def test_it_learns_and_is_read_back(examples: ClipExamples, tmp_path: Path) -> None:
@@ -297,11 +302,11 @@ def test_it_learns_and_is_read_back(examples: ClipExamples, tmp_path: Path) -> N
 def test_preset_fits_the_networks() -> None:
     from ediffi.networks.presets import PICTOGRAM_ROLES, TINY_ROLES
 
-    for name, roles in (("pictogram", PICTOGRAM_ROLES), ("tiny", TINY_ROLES)):
+    for name, roles, side in (("pictogram", PICTOGRAM_ROLES, 128), ("tiny", TINY_ROLES, 64)):
         settings = clip_preset(name)
         assert settings.text.width == roles["clip_text"]
         assert settings.projection == roles["clip_image"]
-        assert settings.positions >= 96 and settings.side in (64, 128)
+        assert settings.positions >= 96 and settings.side == side
     with pytest.raises(UserError, match="no CLIP recipe"):
         clip_preset("paper")
 

@@ -21,6 +21,10 @@ from ediffi.train.clip_config import ClipConfig, Tower
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 SUFFIX = "</w>"  # marks the last piece of a word in CLIP's format
+ACTIVATION = "gelu"
+TEXT = ("text_model.", "text_projection.")
+PICTURES = ("vision_model.", "visual_projection.")
+PATCHES = "vision_model.embeddings.patch_embedding.weight"
 
 
 def learn_tokenizer(texts: Iterable[str], config: ClipConfig) -> Any:
@@ -91,13 +95,8 @@ def _shape(tower: Tower, config: ClipConfig) -> dict[str, Any]:
         "num_hidden_layers": tower.layers,
         "num_attention_heads": tower.heads,
         "projection_dim": config.projection,
-        "hidden_act": "gelu",
+        "hidden_act": ACTIVATION,
     }
-
-
-TEXT = ("text_model.", "text_projection.")
-PICTURES = ("vision_model.", "visual_projection.")
-PATCHES = "vision_model.embeddings.patch_embedding.weight"
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class KeptText:
 
     @classmethod
     def read(cls, folder: Path) -> KeptText:
-        """Raises UserError: `folder` holds no CLIP, or its weights cannot be read."""
+        """Raises UserError: `folder` holds no CLIP, it cannot be read, or is no `Tower`."""
         from transformers import CLIPTokenizer
 
         sha256 = weights_hash(folder)
@@ -120,11 +119,10 @@ class KeptText:
         with quiet_loading(folder):
             tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         weights = {n: t for n, t in clip.state_dict().items() if n.startswith(TEXT)}
-        tower = clip.config.text_config
         shape = {
-            "text": Tower(width=tower.hidden_size, layers=tower.num_hidden_layers),
+            "text": _tower(clip.config.text_config, folder),
             "projection": clip.config.projection_dim,
-            "positions": tower.max_position_embeddings,
+            "positions": clip.config.text_config.max_position_embeddings,
         }
         return cls(tokenizer, weights, shape, sha256)
 
@@ -139,7 +137,7 @@ class KeptText:
 @dataclass(frozen=True)
 class GivenPictures:
     """The picture tower of a CLIP that is there, for another to start from. grid: patches on a
-    side; patch: their size in pixels; tower, sha256: as in `KeptText`."""
+    side; patch: their size in pixels; sha256: of the whole's weights."""
 
     weights: dict[str, Tensor]
     tower: Tower
@@ -150,12 +148,12 @@ class GivenPictures:
 
     @classmethod
     def read(cls, folder: Path) -> GivenPictures:
-        """Raises UserError: `folder` holds no CLIP, or its weights cannot be read."""
+        """Raises UserError: `folder` holds no CLIP, it cannot be read, or is no `Tower`."""
         sha256 = weights_hash(folder)
         clip = _read_clip(folder)
         weights = {n: t for n, t in clip.state_dict().items() if n.startswith(PICTURES)}
         shape = clip.config.vision_config
-        tower = Tower(width=shape.hidden_size, layers=shape.num_hidden_layers)
+        tower = _tower(shape, folder)
         patch, grid = shape.patch_size, shape.image_size // shape.patch_size
         return cls(weights, tower, clip.config.projection_dim, patch, grid, sha256)
 
@@ -192,6 +190,19 @@ def _read_clip(folder: Path) -> Any:
 
     with quiet_loading(folder):
         return CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+
+
+def _tower(shape: Any, folder: Path) -> Tower:
+    """What a tower's config of transformers says, if it is one that `build_clip` can build."""
+    tower = Tower(width=shape.hidden_size, layers=shape.num_hidden_layers)
+    ours = (tower.heads, 4 * tower.width, ACTIVATION)
+    if (shape.num_attention_heads, shape.intermediate_size, shape.hidden_act) != ours:
+        raise UserError(
+            f"{folder} holds a CLIP of other towers than `ediffi train clip` builds: it has "
+            f"{shape.num_attention_heads} heads, MLPs {shape.intermediate_size} wide and "
+            f"{shape.hidden_act}, where {ours[0]}, {ours[1]} and {ours[2]} are known"
+        )
+    return tower
 
 
 def save_clip(folder: Path, model: Any, tokenizer: Any) -> None:
