@@ -37,7 +37,6 @@ VERSION = 2
 FIT_SIDE = 64
 NOISE = 8  # standard deviation of what is laid over a picture whose style is judged, of 255
 DEPTHS = (0, 1, 2, 3, 4, 6, 8, 10)  # blocks whose channels are summed up
-FLOOR = 1e-5  # added to deviations that features are divided by
 BATCH = 16  # pictures drawn at a time
 
 
@@ -178,7 +177,8 @@ def _fit(path: Path, see: Eyes, grid: Grid, facts: dict[str, Any], report: Repor
         "concept": LinearHead.fit(seen.content, [cell.hexcode for cell in cells]),
     }
     folds = [fold(cells[n].hexcode, cells[n].style) for n in others]
-    flat = (look - look.mean(0)) / (look.std(0) + FLOOR)
+    mean, scale = _spread(look)
+    flat = (look - mean) / scale
     unseen = [hit for _, hit in unseen_drawings(flat, styles, folds)]
     words = {
         "labels": {name: head.labels for name, head in heads.items()},
@@ -199,7 +199,12 @@ def _fit(path: Path, see: Eyes, grid: Grid, facts: dict[str, Any], report: Repor
 
 def fit_style(look: Tensor, styles: Sequence[str]) -> LinearHead:
     """A head for looks (N, D); it is fitted on features of mean 0 and variance 1."""
-    mean, scale = look.mean(0), look.std(0) + FLOOR
+    mean, scale = _spread(look)
     head = LinearHead.fit((look - mean) / scale, styles)
     weight = head.weight / scale[:, None]
     return LinearHead(weight, head.bias - mean @ weight, head.labels)
+
+
+def _spread(look: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each feature; never 0, since it is divided by."""
+    return look.mean(0), look.std(0) + 1e-5
