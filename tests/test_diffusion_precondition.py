@@ -65,6 +65,16 @@ def test_loss_is_per_sample_and_weighted() -> None:
     assert torch.allclose(edm_weight(sigma, SD), expected / torch.tensor([0.01, 0.04]))
 
 
+def test_pseudo_huber_loss_is_squared_where_small_and_absolute_where_large() -> None:
+    clean, sigma, c = torch.zeros(3, 3, 4, 4), torch.full((3,), 0.5), 0.1
+    off = torch.tensor([1e-3, 0.05, 100.0]).view(3, 1, 1, 1).expand_as(clean)
+    error = off.flatten(1)[:, 0].double() * edm_weight(sigma, SD).double().sqrt()  # that of F
+    small, middle, large = edm_loss(off, clean, sigma, SD, c).tolist()
+    assert small == pytest.approx(float(error[0]) ** 2 / (2 * c), rel=1e-2)
+    assert middle == pytest.approx(float((error[1] ** 2 + c**2).sqrt()) - c, rel=1e-4)
+    assert large == pytest.approx(float(error[2]) - c, rel=1e-4)
+
+
 def test_residual_denoiser_draws_only_what_is_not_known() -> None:
     low_res, sigma = gaussian([0, 1], (3, 4, 4), "low"), torch.tensor([0.1, 2.0])
     cond = StageInput(COND.prompt, low_res, torch.zeros(2))

@@ -19,7 +19,7 @@ from ediffi.types import RegionForm, Regions, StageInput, Things
 def test_older_weights_draw_the_same_with_a_sketch() -> None:
     config = PRESETS["tiny"]["base"]
     assert config.sketch_depth
-    old, new = UNet(config.model_copy(update={"sketch_depth": 0})), UNet(config)
+    old, new = UNet(config.model_copy(update={"sketch_depth": 0, "retouch": None})), UNet(config)
     for parameter in old.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     new.load_state_dict(old.state_dict(), strict=False)
@@ -84,7 +84,9 @@ def test_a_sketch_that_knows_where_things_are_draws_them_there() -> None:
     def drawn(there: torch.Tensor) -> torch.Tensor:
         cond = StageInput(said, things=Things(boxes, there, {}, torch.zeros(1, 4, 4, 8, 8)))
         with torch.no_grad():
-            return net.known(cond, (16, 16))
+            sketch = net.context(cond, retouched=False).drawn
+        assert sketch is not None
+        return sketch.picture
 
     empty = drawn(nowhere)
     one = torch.tensor([[True, False, False, False]])

@@ -144,6 +144,9 @@ def test_the_sketch_learns_alone_and_first(scenes: Scenes, text: Encoders, tmp_p
     assert any(not torch.equal(state.parameters[n], before[n]) for n in before if n not in changed)
     stays = dict(cast(UNet, state.denoiser.network).before_noise())
     assert changed <= stays.keys()
+    retouch = {n for n in before if n.startswith("retouch.")}
+    assert retouch and not retouch & changed and together["sketch_loss"] > 0
+    assert not torch.equal(state.parameters["retouch.mix.weight"], before["retouch.mix.weight"])
     alike = {n for n, p in state.parameters.items() if torch.equal(p, state.average[n])}
     assert stays.keys() <= alike and "enter.weight" not in alike
 

@@ -24,8 +24,9 @@ SAMPLING = {
 }
 
 # Of a base whose sketch has learned where things are: it says what is drawn and where, so sampling
-# starts around it, with noise that hides its finest texture only. Guidance would pull away from the
-# gray sketch of no prompt, which coarsens.
+# starts around it, retouched, with little noise: more takes pictures farther from real ones
+# (docs/results/training-notes.md, ninth round). Guidance would pull away from the gray sketch of no
+# prompt, which coarsens.
 FROM_SKETCH = SAMPLING["base"].model_copy(
-    update={"sigma_max": 0.3, "num_steps": 6, "guidance_scale": 1.0}
+    update={"sigma_max": 0.06, "num_steps": 2, "guidance_scale": 1.0}
 )

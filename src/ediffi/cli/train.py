@@ -194,7 +194,7 @@ def collection_of(
     if config.stage == "base":  # nobody knows where on these pictures the words are: a vague sketch
         network = config.network.model_copy(update={"overlaps": True})
         unmasked = {"shown_masks": 0.0, "layout_loss": 0.0, "drawing_loss": 0.0}
-        learned = {"noise": FROM_NOISE, "network": network}
+        learned = {"noise": FROM_NOISE, "network": network, "huber": None}
         config = config.model_copy(update=unmasked | learned)
     return config, shards
 

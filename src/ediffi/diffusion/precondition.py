@@ -64,10 +64,20 @@ def edm_weight(sigma: Tensor, sigma_data: float) -> Tensor:
     return (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
 
 
-def edm_loss(denoised: Tensor, clean: Tensor, sigma: Tensor, sigma_data: float) -> Tensor:
-    """lambda(sigma) * mean over pixels of (denoised - clean)^2, (B,): 1.0 for a useless F."""
-    error = (denoised.float() - clean.float()).square().flatten(1).mean(1)
-    return edm_weight(sigma.float(), sigma_data) * error
+def edm_loss(
+    denoised: Tensor, clean: Tensor, sigma: Tensor, sigma_data: float, huber: float | None = None
+) -> Tensor:
+    """lambda(sigma) * mean over pixels of (denoised - clean)^2, (B,): 1.0 for a useless F.
+
+    huber: c of the pseudo-Huber error sqrt(e^2 + c^2) - c in place of e^2, e being F's error (as in
+    Song and Dhariwal 2023, sec. 3.3): few pixels that nobody can know then do not outweigh the
+    rest, and what is likeliest is drawn where the mean of all that is likely would be grey.
+    """
+    weight = edm_weight(sigma.float(), sigma_data)
+    error = (denoised.float() - clean.float()).square().flatten(1)
+    if huber is None:
+        return weight * error.mean(1)
+    return ((weight[:, None] * error + huber**2).sqrt() - huber).mean(1)
 
 
 def noised(clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:

@@ -60,6 +60,7 @@ PRESETS: dict[str, dict[str, UNetConfig]] = {
             sketch_depth=1,
             drawing=(8, 32),
             overlaps=False,
+            retouch=(8, 1),
         ),
         "sr256": _TINY_UPSCALER,
         "sr1024": _TINY_UPSCALER,
@@ -74,6 +75,7 @@ PRESETS: dict[str, dict[str, UNetConfig]] = {
             grid=8,
             sketch_depth=3,
             overlaps=False,  # as `BASE_SCENES`
+            retouch=(48, 2),
         ),
         "sr256": _PICTOGRAM_UPSCALER,
         "sr1024": _PICTOGRAM_UPSCALER,

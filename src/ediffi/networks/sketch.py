@@ -147,9 +147,10 @@ class Sketch(nn.Module):
         return _fitted(drawn.features, size)
 
     def at_widest(self, drawn: Drawn, size: torch.Size) -> Tensor:
-        """What is added on the U-Net's widest grid of that (H, W)."""
+        """What is added on the U-Net's widest grid of that (H, W); only to be read there."""
         pixels = torch.Size((size[0] * self.patch, size[1] * self.patch))
-        return self.to_widest(F.pixel_unshuffle(_fitted(drawn.picture, pixels), self.patch))
+        picture = _fitted(drawn.picture.detach(), pixels)
+        return self.to_widest(F.pixel_unshuffle(picture, self.patch))
 
 
 class _Residual(nn.Module):

@@ -19,6 +19,7 @@ from ediffi.networks.attention import TransformerBlock, zero_init
 from ediffi.networks.blocks import NoiseEmbedding, ResBlock
 from ediffi.networks.context import Conditioner, Context, Drawn
 from ediffi.networks.enlarger import Enlarger
+from ediffi.networks.retouch import Retouch
 from ediffi.networks.sketch import Sketch
 from ediffi.types import StageInput
 
@@ -58,6 +59,7 @@ class UNetConfig(BaseModel):
     sketch_depth: int = 0
     drawing: tuple[int, int] = (40, 768)  # of a sketch's layer: side, and width of what makes it
     overlaps: bool = True  # whether things stand on each other, else a sketch moves them apart
+    retouch: tuple[int, int] | None = None  # channels and blocks of what retouches a sketch, if any
 
     @property
     def stride(self) -> int:
@@ -127,6 +129,10 @@ class UNet(nn.Module):
                 context_width=config.context_width,
                 head_width=config.head_width,
             )
+        self.retouch = None
+        if config.retouch is not None:
+            assert self.sketch is not None
+            self.retouch = Retouch(*config.retouch, width)
         low_res = 0 if config.scale == 1 else 3 * max(1, config.patch // config.scale) ** 2
         self.enter = nn.Conv2d(pixels + low_res, levels[0].channels, 3, padding=1)
 
@@ -221,13 +227,19 @@ class UNet(nn.Module):
         """Whether it has a sketch that is not fixed yet."""
         return any(parameter.requires_grad for _, parameter in self.before_noise())
 
-    def context(self, cond: StageInput) -> Context:
-        """The prompt as this network reads it, sketch included: computed once per input."""
-        key = (self, torch.is_autocast_enabled("cpu"), torch.is_grad_enabled())
+    def context(self, cond: StageInput, *, retouched: bool = True) -> Context:
+        """The prompt as this network reads it, sketch included: computed once per input.
+
+        retouched: whether the sketch is, where something retouches it.
+        """
+        key = (self, retouched, torch.is_autocast_enabled("cpu"), torch.is_grad_enabled())
         if key not in cond.memo:
             context: Context = self.conditioner(cond.prompt)
             if self.sketch is not None:
                 context.drawn = self.sketch(context, cond.things)
+                if self.retouch is not None and retouched:
+                    picture = self.retouch(context.drawn.picture, F.silu(context.pooled))
+                    context.drawn = context.drawn._replace(picture=picture)
             if self.enlarger is not None:
                 assert cond.low_res is not None
                 embedding = F.silu(self._augmentation_embedding(cond))

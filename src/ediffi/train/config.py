@@ -41,6 +41,7 @@ class TrainConfig(RunConfig):
     layout_loss: weight of where a sketch's layers are against where things are, see `layout_loss`;
     with it the sketch is told where to draw them; drawing_loss: weight of each layer's drawing
     against its thing's, see `drawing_loss`.
+    huber: of the denoiser's loss, see `edm_loss`.
     other_reference: how often the picture that fills `clip_image` beside text is another one of
     the same style, see `References`.
     origin: of the weights the run starts from, None for fresh ones. data: see `fingerprint`.
@@ -62,6 +63,7 @@ class TrainConfig(RunConfig):
     shown_masks: float = Field(0.0, ge=0, le=1)
     layout_loss: float = Field(0.0, ge=0)
     drawing_loss: float = Field(0.0, ge=0)
+    huber: float | None = Field(None, gt=0)
     other_reference: float = Field(0.0, ge=0, le=1)
     max_augmentation: float = 0.3
     seed: int = 0
@@ -123,8 +125,9 @@ FROM_NOISE = NoiseDistribution(mean=0.0, std=1.5)  # for a base whose sketch kno
 RECIPES: dict[str, dict[str, dict[str, object]]] = {
     "pictogram": {
         "base": {
-            "noise": NoiseDistribution(mean=-1.5, std=1.2),
-            "sigma_data": 0.25,
+            "noise": NoiseDistribution(mean=-2.5, std=1.0),  # sampling starts from a sketch
+            "sigma_data": 0.02,  # of most pixels; the rest is left to the pseudo-Huber error
+            "huber": 0.1,
             "num_scenes": 40_960,
             "num_images": 60_000,
             "cooldown": 0.4,

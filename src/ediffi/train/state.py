@@ -79,17 +79,20 @@ class TrainState(Learner):
         config, network = self.config, cast(UNet, self.denoiser.network)
         denoise = sketch = layout = drawing = None
         with torch.autocast("cpu", torch.bfloat16):
-            context = network.context(batch.cond)
+            sketching = self.images < config.sketch_images
+            context = network.context(batch.cond, retouched=not sketching)
             drawn = context.drawn
-            if self.images >= config.sketch_images or drawn is None:
+            if not sketching or drawn is None:
                 x = noised(batch.clean, batch.noise, batch.sigma)
                 denoised = self.denoiser(x, batch.sigma, batch.cond)
-                denoise = edm_loss(denoised, batch.clean, batch.sigma, config.sigma_data)
+                denoise = edm_loss(
+                    denoised, batch.clean, batch.sigma, config.sigma_data, config.huber
+                )
         if drawn is not None and drawn.picture.requires_grad:
-            if network.enlarger is None:
-                sketch = sketch_loss(drawn.picture, batch.clean)
-            else:
+            if network.sketch is None or not sketching:
                 sketch = enlarger_loss(drawn.picture, batch.clean, config.sigma_data)
+                return Losses(denoise, sketch)
+            sketch = sketch_loss(drawn.picture, batch.clean)
             things = batch.cond.things
             if config.layout_loss and drawn.boxes is not None and things is not None:
                 layout = layout_loss(drawn, things, context)
