@@ -24,8 +24,9 @@ from ediffi.train.run import Learner
 
 class Losses(NamedTuple):
     """Of each picture, (B,), None where nothing was drawn or asked: the denoiser's, weighted so
-    that 1.0 is a useless network; the sketch's, see `sketch_loss` and `enlarger_loss`; that of
-    where its layers are, see `layout_loss`; that of what is drawn in them, see `drawing_loss`."""
+    that 1.0 is a useless network; the sketch's, see `sketch_loss`, or what enlarges or retouches,
+    see `enlarger_loss`; that of where a sketch's layers are, see `layout_loss`; that of what is
+    drawn in them, see `drawing_loss`."""
 
     denoise: Tensor | None
     sketch: Tensor | None
@@ -58,8 +59,8 @@ class TrainState(Learner):
         )
 
     def step(self, batch: Batch) -> Losses:
-        """One update: of the sketch alone for the first `sketch_images`, then of all the rest; an
-        enlarger goes on learning.
+        """One update: of the sketch alone for the first `sketch_images`, then of all the rest, what
+        retouches it too; an enlarger goes on learning.
 
         Raises:
             FloatingPointError: the loss or its gradient is not finite; weights are untouched.
