@@ -145,7 +145,7 @@ def test_a_sketch_of_two_meanings_is_the_likelier_not_their_mean() -> None:
 
 def test_layers_on_one_place_move_apart_where_pictures_never_overlap() -> None:
     torch.manual_seed(0)
-    shape = PRESETS["tiny"]["base"]
+    shape = PRESETS["tiny"]["base"].model_copy(update={"retouch": None})
     nets = [UNet(shape.model_copy(update={"overlaps": overlaps})) for overlaps in (True, False)]
     for parameter in nets[0].parameters():
         torch.nn.init.normal_(parameter, std=0.2)

@@ -64,7 +64,9 @@ class Enlarger(nn.Module):
 
 
 def enlarger_loss(picture: Tensor, clean: Tensor, sigma_data: float) -> Tensor:
-    """Absolute error over sigma_data, (B,)."""
+    """Absolute error over sigma_data, (B,); `clean` is brought to the picture's size."""
+    if clean.shape != picture.shape:
+        clean = F.interpolate(clean, picture.shape[2:], mode="bilinear")
     return (picture - clean).abs().flatten(1).mean(1) / sigma_data
 
 
