@@ -191,7 +191,9 @@ def test_things_are_told_in_the_order_of_the_words_and_counted(grid: Grid, text:
 
 
 def test_layers_learn_where_things_are(scenes: Scenes, text: Encoders) -> None:
-    settings = config(**ON | {"batch_size": 8, "dropout": {"t5": 0.0}, "shown_masks": 0.0})
+    settings = config(
+        **ON | {"batch_size": 8, "sketch_images": 8, "dropout": {"t5": 0.0}, "shown_masks": 0.0}
+    )
     examples, state = Examples(settings, scenes, text), TrainState(settings)
     batch = examples.batch(0)
     losses = state._losses(batch)
