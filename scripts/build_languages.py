@@ -1,4 +1,4 @@
-"""Make src/ediffi/conditioning/languages.json.xz from the emojibase-data package of a built grid.
+"""Make src/ediffi/language/languages.json.xz from the emojibase-data package of a built grid.
 
     python scripts/build_languages.py
 
@@ -12,11 +12,11 @@ import lzma
 import tarfile
 from pathlib import Path
 
-from ediffi.data.join import read_concepts, read_json
-from ediffi.data.scene import words
-from ediffi.data.sources import PICTOGRAM, check, pictogram_dir
+from ediffi.pictogram.join import read_concepts, read_json
+from ediffi.pictogram.scene import words
+from ediffi.pictogram.sources import PICTOGRAM, check, pictogram_dir
 
-TARGET = Path(__file__).parent.parent / "src/ediffi/conditioning/languages.json.xz"
+TARGET = Path(__file__).parent.parent / "src/ediffi/language/languages.json.xz"
 LEFT_OUT = {"en-gb"}  # English again
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from ediffi.data.join import read_json
-from ediffi.data.rasterize import render_svg
+from ediffi.pictogram.join import read_json
+from ediffi.pictogram.rasterize import render_svg
 
 SIDE = 256
 

@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 
 from ediffi import Cascade
-from ediffi.data.sheet import COLOURS, contact_sheet
+from ediffi.core.pixels import to_uint8
 from ediffi.evaluate.pictures import Picture
 from ediffi.paint import Painting, from_map, from_regions, read_json
-from ediffi.pixels import to_uint8
+from ediffi.pictogram.sheet import COLOURS, contact_sheet
 
 FOLDER = Path(__file__).parent.parent / "docs/examples/paint"
 SIDE, SEEDS = 256, 3

@@ -11,7 +11,7 @@ import pytest
 import torch
 from tiny_grid import tiny_grid
 
-from ediffi.data.grid import Grid
+from ediffi.pictogram.grid import Grid
 
 WORDS = "a an the on and next to red blue green fox rocket cat tree in of drawing background light"
 RESOLUTIONS = (16, 64, 256)  # of the tiny cascade's stages
@@ -115,8 +115,8 @@ def save_clip(folder: Path, *, joint: int) -> Path:
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory, bert_folder: Path) -> Path:
     """A three-stage cascade of the `tiny` preset, 16, 64 and 256 pixels, with random weights."""
-    from ediffi.cascade import ModelConfig, Sampling, StageConfig, save_model
-    from ediffi.conditioning.spec import EncoderSpec, weights_hash
+    from ediffi.encoders.spec import EncoderSpec, weights_hash
+    from ediffi.model import ModelConfig, Sampling, StageConfig, save_model
     from ediffi.networks import PRESETS, STAGES, build_denoiser
 
     torch.manual_seed(1)
@@ -163,8 +163,8 @@ def whole_folder(
     model_folder: Path, even_clip_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The tiny cascade with a CLIP in its folder."""
-    from ediffi.cascade import ModelFolder, save_model
-    from ediffi.conditioning.spec import EncoderSpec, weights_hash
+    from ediffi.encoders.spec import EncoderSpec, weights_hash
+    from ediffi.model import ModelFolder, save_model
 
     folder, old = tmp_path_factory.mktemp("whole"), ModelFolder(model_folder)
     found = {"source": "clip", "sha256": weights_hash(even_clip_folder)}

@@ -100,7 +100,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-@pytest.mark.filterwarnings("ignore::ediffi.errors.Notice")
+@pytest.mark.filterwarnings("ignore::ediffi.core.errors.Notice")
 def test_bad_input(case: str, model_folder: Path, here: Path, capsys: Capture) -> None:
     args, complaint = BAD[case]
     before = sorted(here.iterdir())

@@ -6,8 +6,8 @@ import hashlib
 
 import pytest
 
-from ediffi.data.composer import vocabulary
 from ediffi.data.heldout import drawing, half, is_concept_held_out, is_held_out
+from ediffi.pictogram.composer import vocabulary
 
 
 def number(text: str) -> int:

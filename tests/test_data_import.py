@@ -15,11 +15,11 @@ import pytest
 from PIL import Image, ImageFilter
 
 from ediffi.cli.main import main
+from ediffi.core.errors import UserError
 from ediffi.data.filters import ClipScore, Filters
 from ediffi.data.importing import Report, import_collection
 from ediffi.data.readers import Record, read
 from ediffi.data.shard_set import ShardSet
-from ediffi.errors import UserError
 
 
 def picture(number: int, size: tuple[int, int] = (80, 80)) -> Image.Image:

@@ -15,19 +15,20 @@ from safetensors.torch import load_file
 from test_data_import import good
 from tiny_grid import STYLES
 
-from ediffi.cascade import ModelFolder
 from ediffi.cli.main import main
-from ediffi.conditioning import CachedText, EncoderSpec, TextEncoder
-from ediffi.data.collection import Scenes
-from ediffi.data.composer import Composer, SceneConfig
-from ediffi.data.grid import Grid
+from ediffi.core.errors import UserError
 from ediffi.data.heldout import is_held_out
 from ediffi.data.importing import encoded, import_collection
 from ediffi.data.readers import Record, read
 from ediffi.data.shard_set import ShardSet
-from ediffi.data.sharding import reshard, shard_scenes
+from ediffi.data.sharding import reshard
 from ediffi.data.shards import ShardWriter
-from ediffi.errors import UserError
+from ediffi.encoders import CachedText, EncoderSpec, TextEncoder
+from ediffi.model import ModelFolder
+from ediffi.pictogram.composer import Composer, SceneConfig
+from ediffi.pictogram.grid import Grid
+from ediffi.pictogram.scenes import Scenes
+from ediffi.pictogram.sharding import shard_scenes
 from ediffi.train import checkpoint as checkpoints
 from ediffi.train.config import TrainConfig, preset_config
 from ediffi.train.examples import Examples

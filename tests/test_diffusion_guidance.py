@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from ediffi.core.types import Prompt, RegionForm, Regions, StageInput, Tokens
 from ediffi.diffusion import Guided, Thresholded, gaussian, stack_inputs
-from ediffi.types import Prompt, RegionForm, Regions, StageInput, Tokens
 
 BATCH = 4
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ediffi.core.types import Prompt, StageInput
 from ediffi.diffusion import EDM, ResidualEDM, edm_loss, edm_weight, enlarge, gaussian, noised
-from ediffi.types import Prompt, StageInput
 
 SIGMAS = [0.01, 0.5, 3.0, 80.0]
 COND = StageInput(Prompt({}, {"t5": torch.ones(1, dtype=torch.bool)}))

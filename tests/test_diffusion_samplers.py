@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ediffi.core.types import Prompt, StageInput
 from ediffi.diffusion import (
     SAMPLERS,
     Sampler,
@@ -16,7 +17,6 @@ from ediffi.diffusion import (
     karras_schedule,
     num_evaluations,
 )
-from ediffi.types import Prompt, StageInput
 
 COND = StageInput(Prompt({}, {"t5": torch.ones(1, dtype=torch.bool)}))
 MEAN, STD = 0.3, 0.5

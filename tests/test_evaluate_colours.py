@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ediffi.data.palette import BACKGROUNDS
 from ediffi.evaluate.colours import (
     background_name,
     border_colour,
@@ -13,6 +12,7 @@ from ediffi.evaluate.colours import (
     nearest_distance,
     to_lab,
 )
+from ediffi.pictogram.palette import BACKGROUNDS
 
 
 def scene(background: tuple[int, int, int]) -> NDArray[np.uint8]:

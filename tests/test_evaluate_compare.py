@@ -15,13 +15,13 @@ import torch
 from PIL import Image
 from test_evaluate_record import Letters, context, quick_judge, tiny_cascade
 
-from ediffi.cascade import Cascade
-from ediffi.data.grid import Grid
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 from ediffi.evaluate.canonical import CanonicalSettings, evaluate_captions, read_captions
 from ediffi.evaluate.comparison import compare
 from ediffi.evaluate.experiments import EncodersConfig, encoders
 from ediffi.evaluate.inception import InceptionV3
+from ediffi.model import Cascade
+from ediffi.pictogram.grid import Grid
 
 __all__ = ["quick_judge"]
 
@@ -65,7 +65,7 @@ class Counted:
 
     def encode(self, texts: Sequence[str]) -> Any:
         counts = torch.tensor([[float(t.count(chr(97 + n))) for n in range(32)] for t in texts])
-        from ediffi.types import Tokens
+        from ediffi.core.types import Tokens
 
         return Tokens(counts[:, None], torch.ones(len(texts), 1, dtype=torch.bool), counts)
 

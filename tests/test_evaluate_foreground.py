@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from ediffi.data.palette import BACKGROUNDS
-from ediffi.evaluate.compose_prompts import COLOURS, recoloured
+from ediffi.evaluate.compose_prompts import recoloured
 from ediffi.evaluate.foreground import colour_of, connected, crop, parts
 from ediffi.evaluate.memorization import cut_out
+from ediffi.pictogram.palette import BACKGROUNDS
+from studies.compose_prompts import COLOURS
 
 
 def canvas(size: int = 64, background: str = "light blue") -> np.ndarray:

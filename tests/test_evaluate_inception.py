@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 from ediffi.evaluate.distances import frechet
 from ediffi.evaluate.inception import FidInception, InceptionV3, clean, legacy_tf
 

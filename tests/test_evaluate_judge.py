@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 from ediffi.evaluate.extractor import EfficientNetLite0
 from ediffi.evaluate.judge import ConceptJudge
 

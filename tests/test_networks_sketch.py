@@ -10,10 +10,10 @@ import torch
 from test_networks_unet import network, prompt, run
 from torch import Tensor
 
+from ediffi.core.types import RegionForm, Regions, StageInput, Things
 from ediffi.networks import PRESETS, UNet, drawing_loss, layout_loss, sketch_loss
 from ediffi.networks.context import Drawn
 from ediffi.networks.sketch import apart
-from ediffi.types import RegionForm, Regions, StageInput, Things
 
 
 def test_older_weights_draw_the_same_with_a_sketch() -> None:

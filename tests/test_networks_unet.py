@@ -9,11 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ediffi.diffusion import EDM, SAMPLERS, drive, enlarge
-from ediffi.networks import PRESETS, STAGES, UNet, build_denoiser
-from ediffi.networks.attention import attend
-from ediffi.networks.context import Conditioner, _resized, bounds
-from ediffi.types import (
+from ediffi.core.types import (
     ROLES,
     Denoiser,
     Prompt,
@@ -23,6 +19,10 @@ from ediffi.types import (
     Tokens,
     Window,
 )
+from ediffi.diffusion import EDM, SAMPLERS, drive, enlarge
+from ediffi.networks import PRESETS, STAGES, UNet, build_denoiser
+from ediffi.networks.attention import attend
+from ediffi.networks.context import Conditioner, _resized, bounds
 
 
 def prompt(batch: int = 2, length: int = 6, roles: dict[str, int] | None = None) -> Prompt:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 from ediffi.output import check_writable, read_parameters, save_png, save_sheet
 
 PARAMETERS = {

@@ -20,7 +20,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[-1])
-@pytest.mark.filterwarnings("ignore::ediffi.errors.Notice")
+@pytest.mark.filterwarnings("ignore::ediffi.core.errors.Notice")
 def test_command(
     command: list[str], model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

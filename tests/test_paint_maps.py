@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from ediffi.errors import Notice, UserError
+from ediffi.core.errors import Notice, UserError
 from ediffi.paint import from_map, from_regions, no_palette
 from ediffi.paint.maps import split_map
 from ediffi.paint.pictures import mask_of, square_rgba

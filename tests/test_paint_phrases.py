@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from ediffi.cascade import Cascade
-from ediffi.conditioning import TextEncoder, make_prompt
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
+from ediffi.core.types import Regions
+from ediffi.encoders import TextEncoder, make_prompt
+from ediffi.model import Cascade
 from ediffi.paint import Painting, Region, RegionForm, paint, place
 from ediffi.paint.phrases import find_phrase, tidy_span
-from ediffi.types import Regions
 
 TEXT = "a cat next to a rocket and a tree"
 

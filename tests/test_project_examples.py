@@ -6,17 +6,17 @@ import importlib
 import pytest
 
 MODULES = (
-    "ediffi.data.captions",
+    "ediffi.pictogram.captions",
     "ediffi.data.heldout",
-    "ediffi.data.palette",
-    "ediffi.data.plurals",
+    "ediffi.pictogram.palette",
+    "ediffi.pictogram.plurals",
     "ediffi.diffusion.noise",
     "ediffi.diffusion.sigmas",
     "ediffi.evaluate.judge",
     "ediffi.networks.layers",
     "ediffi.paint.maps",
     "ediffi.paint.phrases",
-    "ediffi.pixels",
+    "ediffi.core.pixels",
 )
 
 

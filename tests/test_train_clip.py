@@ -14,13 +14,13 @@ from safetensors.torch import load_file
 from tiny_grid import STYLES
 
 from ediffi.cli.main import main
-from ediffi.conditioning.clip import ClipImageEncoder, ClipTextEncoder
-from ediffi.conditioning.spec import EncoderSpec
-from ediffi.data.composer import Composer
-from ediffi.data.grid import Grid
+from ediffi.core.errors import UserError
 from ediffi.data.heldout import is_held_out
-from ediffi.data.scene import vocabulary
-from ediffi.errors import UserError
+from ediffi.encoders.clip import ClipImageEncoder, ClipTextEncoder
+from ediffi.encoders.spec import EncoderSpec
+from ediffi.pictogram.composer import Composer
+from ediffi.pictogram.grid import Grid
+from ediffi.pictogram.scene import vocabulary
 from ediffi.train import checkpoint as checkpoints
 from ediffi.train.clip import train_clip
 from ediffi.train.clip_config import ClipConfig, Tower, clip_preset
@@ -34,6 +34,7 @@ from ediffi.train.clip_folder import (
 )
 from ediffi.train.clip_loss import anchor_loss, contrastive_loss, positives
 from ediffi.train.clip_start import NEIGHBOURS, shift, start_as_convolution, waves
+from studies.__main__ import app
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +313,7 @@ def test_preset_fits_the_networks() -> None:
 
 
 def test_commands(grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`ediffi train clip`, then `ediffi evaluate --protocol clip` on what it wrote."""
+    """`ediffi train clip`, then `python -m studies clip` on what it wrote."""
     (tmp_path / "pictogram").symlink_to(grid.path)
     monkeypatch.setenv("EDIFFI_CACHE", str(tmp_path))
     recipe = config().model_dump() | {"num_images": 32}
@@ -324,7 +325,7 @@ def test_commands(grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert main(["train", "clip", "--preset", "tiny", "-o", str(clip)]) == 0
     assert (tmp_path / "runs" / "tiny-clip" / "config.json").is_file()
     assert main(["train", "clip", "--preset", "tiny", "-o", str(clip)]) == 0  # it is finished
-    assert main(["evaluate", "--protocol", "clip", "--clip", str(clip), "-o", str(out)]) == 0
+    assert main(["clip", "--clip", str(clip), "-o", str(out)], app) == 0
     results = json.loads((out / "clip.json").read_text())
     held = [key for key in grid.cells if is_held_out(*key)]
     assert results["held-out"]["pictures"] + results["new"]["pictures"] == len(held)
@@ -335,7 +336,7 @@ def test_commands(grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert row["interval"][0] <= row["share"] <= row["interval"][1]
     assert row["chance"] == pytest.approx(5 / len(grid.concepts))
     assert "picture to text, top 1" in (out / "clip.md").read_text()
-    assert main(["evaluate", "--protocol", "clip", "-o", str(out)]) == 2
+    assert main(["clip", "--clip", str(out), "-o", str(out)], app) == 2
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("")
     assert main(["train", "clip", "--preset", "tiny", "-o", str(tmp_path / "full")]) == 2

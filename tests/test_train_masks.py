@@ -10,23 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_train import SCENES, config
+from test_train_loop import SCENES, config
 
-from ediffi.cascade import FROM_SKETCH, SAMPLING
-from ediffi.cascade.stage import Stage
-from ediffi.conditioning import CachedText, EncoderSpec, TextEncoder
-from ediffi.data.collection import Scenes
-from ediffi.data.composer import Composer, SceneConfig
-from ediffi.data.grid import Grid
-from ediffi.data.palette import BACKGROUNDS
+from ediffi.core.types import Prompt, StageInput
+from ediffi.encoders import CachedText, EncoderSpec, TextEncoder
+from ediffi.model import FROM_SKETCH, SAMPLING
+from ediffi.model.stage import Stage
 from ediffi.networks import MARGIN, UNet
 from ediffi.networks.layers import over, placed
+from ediffi.pictogram.composer import Composer, SceneConfig
+from ediffi.pictogram.grid import Grid
+from ediffi.pictogram.palette import BACKGROUNDS
+from ediffi.pictogram.scenes import Scenes
 from ediffi.train.examples import Batch, Examples
 from ediffi.train.export import stage_config
 from ediffi.train.loop import train
 from ediffi.train.masks import KINDS, NUM, SIDE, rough
 from ediffi.train.state import TrainState
-from ediffi.types import Prompt, StageInput
 
 Encoders = dict[str, CachedText]
 ON: dict[str, Any] = {"shown_masks": 0.5, "layout_loss": 0.02, "sketch_images": 0}

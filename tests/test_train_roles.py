@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 import torch
-from test_train import SCENES, config, final
+from test_train_loop import SCENES, config, final
 from tiny_grid import STYLES
 
-from ediffi.cascade import Cascade, ModelFolder
 from ediffi.cli.main import main
 from ediffi.cli.readers import dropout_of, readers
-from ediffi.conditioning.cache import CachedText
-from ediffi.conditioning.spec import weights_hash
-from ediffi.data.collection import Scenes
-from ediffi.data.composer import Composer, SceneConfig
-from ediffi.data.grid import Grid
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
+from ediffi.encoders.cache import CachedText
+from ediffi.encoders.spec import weights_hash
+from ediffi.model import Cascade, ModelFolder
+from ediffi.pictogram.composer import Composer, SceneConfig
+from ediffi.pictogram.grid import Grid
+from ediffi.pictogram.scenes import Scenes
 from ediffi.train.config import PAPER_DROPOUT, TrainConfig, preset_config
 from ediffi.train.examples import Examples
 from ediffi.train.loop import train

@@ -15,10 +15,10 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from ediffi.data.build import build
-from ediffi.data.grid import Grid
-from ediffi.data.sources import Package
-from ediffi.files import file_sha256
+from ediffi.core.files import file_sha256
+from ediffi.pictogram.build import build
+from ediffi.pictogram.grid import Grid
+from ediffi.pictogram.sources import Package
 
 CONCEPTS = {  # hexcode: (label, group, subgroup)
     "1F98A": ("fox", 3, 34),

@@ -11,19 +11,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ediffi.cascade import Cascade
-    from ediffi.errors import Notice, UserError
-    from ediffi.types import Progress, StageDone
+    from ediffi.core.errors import Notice, UserError
+    from ediffi.core.types import Progress, StageDone
+    from ediffi.model import Cascade
 
 __version__ = "0.1.0"
 __all__ = ["Cascade", "Notice", "Progress", "StageDone", "UserError", "__version__"]
 
 _HOMES = {
-    "Cascade": "ediffi.cascade",
-    "Notice": "ediffi.errors",
-    "Progress": "ediffi.types",
-    "StageDone": "ediffi.types",
-    "UserError": "ediffi.errors",
+    "Cascade": "ediffi.model",
+    "Notice": "ediffi.core.errors",
+    "Progress": "ediffi.core.types",
+    "StageDone": "ediffi.core.types",
+    "UserError": "ediffi.core.errors",
 }
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 
 app = typer.Typer(name="bench", help="Measure speed on this machine.", no_args_is_help=True)
 
@@ -27,11 +27,11 @@ def train(
 
     ediffi bench train --preset pictogram
     """
-    from ediffi.conditioning import DEFAULT_TEXT, CachedText, TextEncoder
-    from ediffi.data.collection import Scenes
-    from ediffi.data.composer import Composer
-    from ediffi.data.grid import Grid
+    from ediffi.encoders import DEFAULT_TEXT, CachedText, TextEncoder
     from ediffi.networks import STAGES
+    from ediffi.pictogram.composer import Composer
+    from ediffi.pictogram.grid import Grid
+    from ediffi.pictogram.scenes import Scenes
     from ediffi.train.config import preset_config
     from ediffi.train.meter import machine_rate
 
@@ -95,8 +95,8 @@ def scenes(
 
     ediffi bench scenes --size 64 --style noto --style twemoji
     """
-    from ediffi.data.composer import DEFAULT_STYLES, Composer, SceneConfig
-    from ediffi.data.grid import Grid
+    from ediffi.pictogram.composer import DEFAULT_STYLES, Composer, SceneConfig
+    from ediffi.pictogram.grid import Grid
 
     grid, styles = Grid.load(cache), tuple(style) if style else DEFAULT_STYLES
     _table("form", "captions", "cold, 1/s", "warm, 1/s", "compose, ms", "draw, ms")
@@ -172,8 +172,8 @@ def _time_regions(model: str, repeats: int) -> None:
 
     import torch
 
-    from ediffi.cascade import Cascade
-    from ediffi.conditioning import make_prompt
+    from ediffi.encoders import make_prompt
+    from ediffi.model import Cascade
     from ediffi.paint import from_regions, paint
 
     places = [
@@ -206,9 +206,9 @@ _LOADED: dict[str, Any] = {}
 
 def _warm(model: str, path: Path) -> dict[str, float]:
     """Seconds of each part of one picture, by a cascade that has been loaded before."""
-    from ediffi.cascade import Cascade
+    from ediffi.core.types import StageDone
+    from ediffi.model import Cascade
     from ediffi.output import save_png, to_uint8
-    from ediffi.types import StageDone
 
     if model not in _LOADED:
         _LOADED[model] = Cascade.from_pretrained(model)

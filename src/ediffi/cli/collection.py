@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
     from ediffi.data.importing import Report
@@ -116,7 +116,8 @@ def shard(
 
     ediffi data shard my-shards -o smaller --shard-size 500
     """
-    from ediffi.data.sharding import reshard, shard_scenes
+    from ediffi.data.sharding import reshard
+    from ediffi.pictogram.sharding import shard_scenes
 
     with _progress() as progress:
         task = progress.add_task("pictures", total=num_images)
@@ -139,9 +140,9 @@ def shard(
 
 
 def _scenes(seed: int, style: list[str] | None, every_concept: bool) -> Any:
-    from ediffi.data.collection import Scenes
-    from ediffi.data.composer import DEFAULT_STYLES, Composer, SceneConfig, vocabulary
-    from ediffi.data.grid import Grid
+    from ediffi.pictogram.composer import DEFAULT_STYLES, Composer, SceneConfig, vocabulary
+    from ediffi.pictogram.grid import Grid
+    from ediffi.pictogram.scenes import Scenes
 
     config = SceneConfig(
         seed=seed,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ediffi.cli.evaluate import open_context
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 
 
 def compare(
@@ -35,9 +35,9 @@ def compare(
     ediffi compare pictogram my-model -o a-and-b
     """
     texts = None if prompts is None else _lines(prompts)
-    from ediffi.cascade import Cascade
     from ediffi.evaluate.comparison import compare as run
     from ediffi.evaluate.evaluation import Settings
+    from ediffi.model import Cascade
 
     settings = Settings(num_images=num_images, stage=stage, extractor=extractor)
     open_second = partial(Cascade.from_pretrained, b)

@@ -10,7 +10,7 @@ import typer
 
 from ediffi.cli import collection
 from ediffi.cli.display import work_bars
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 
 app = typer.Typer(name="data", help="Get, build and look at training data.", no_args_is_help=True)
 app.command("import")(collection.import_collection)
@@ -47,9 +47,9 @@ def build(
     """
     if name not in DATA_SETS:
         raise UserError(f"no data set {name!r}: known are {', '.join(DATA_SETS)}")
-    from ediffi.data import build as builder
-    from ediffi.data.grid import Grid
-    from ediffi.data.sources import pictogram_dir, variants_dir
+    from ediffi.pictogram import build as builder
+    from ediffi.pictogram.grid import Grid
+    from ediffi.pictogram.sources import pictogram_dir, variants_dir
 
     archives = pictogram_dir(cache) / "packages"
     target = variants_dir(cache) if variants else pictogram_dir(cache)
@@ -125,9 +125,9 @@ def compose(
     """
     import numpy as np
 
-    from ediffi.data.composer import DEFAULT_STYLES, Composer, SceneConfig, vocabulary
-    from ediffi.data.grid import Grid
-    from ediffi.data.sheet import contact_sheet, overlay
+    from ediffi.pictogram.composer import DEFAULT_STYLES, Composer, SceneConfig, vocabulary
+    from ediffi.pictogram.grid import Grid
+    from ediffi.pictogram.sheet import contact_sheet, overlay
 
     make = SceneConfig.full if full else SceneConfig
     config = make(

@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
+    from ediffi.core.types import Progress
     from ediffi.train.run import Learner, Tick
-    from ediffi.types import Progress
 
     S = TypeVar("S", bound=Learner)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ediffi.cli.display import work_bars
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 
 
 class Role(StrEnum):
@@ -57,8 +57,8 @@ def encode(
     if encoder is None and role is not Role.t5:
         raise UserError(f"--encoder is needed: nothing fills {role} by default")
     from ediffi.cli.train import collection_of
-    from ediffi.conditioning import DEFAULT_TEXT, EncoderSpec
     from ediffi.data.encoding import encode_collection
+    from ediffi.encoders import DEFAULT_TEXT, EncoderSpec
     from ediffi.train.config import preset_config
     from ediffi.train.samples import NUM_SAMPLES
 

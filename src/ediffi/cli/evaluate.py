@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ediffi.cli.lists import names
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
     from ediffi.evaluate.evaluation import Context, Settings
-
-PROTOCOLS = ("standard", "first-weights", "layout", "style", "clip")
 
 
 def evaluate(
@@ -53,9 +51,6 @@ def evaluate(
     from_: Annotated[
         Path | None, typer.Option("--from", help="A record.json, whose settings are run again.")
     ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Test the instrument on real pictures; draws nothing.")
-    ] = False,
     images: Annotated[
         Path | None, typer.Option(help="With captions in COCO's format: folder of their pictures.")
     ] = None,
@@ -64,19 +59,10 @@ def evaluate(
     ] = None,
     clip: Annotated[
         Path | None,
-        typer.Option(help="For CLIP score and protocol clip: a transformers CLIP's folder."),
+        typer.Option(help="For CLIP score: a transformers CLIP's folder."),
     ] = None,
     resize: Annotated[str, typer.Option(help="For FID: legacy-tf or clean.")] = "legacy-tf",
     processes: Annotated[int, typer.Option(min=1, help="That draw at the same time.")] = 1,
-    protocol: Annotated[str, typer.Option(help=f"{', '.join(PROTOCOLS)}.")] = PROTOCOLS[0],
-    prompts: Annotated[
-        Path | None,
-        typer.Option(help="Of the other protocols: what to draw, a JSON object a line."),
-    ] = None,
-    references: Annotated[
-        Path | None,
-        typer.Option(help="Of the protocol style: a folder of pictures of other styles."),
-    ] = None,
     cache: Annotated[Path | None, typer.Option(help="Where the grid was built.")] = None,
 ) -> None:
     """Draw pictures, score them, and write a record with the whole protocol.
@@ -90,32 +76,8 @@ def evaluate(
 
     ediffi evaluate --from report/record.json -o again
 
-    ediffi evaluate --check --num-images 300 -o check
-
     ediffi evaluate my-model --data captions.json --images val2014 --inception-weights w.pth -o fid
-
-    ediffi evaluate --protocol first-weights -o docs/results
-
-    ediffi evaluate --protocol layout -o docs/results
-
-    ediffi evaluate --protocol style -o docs/results
-
-    ediffi evaluate --protocol style --check -o check   # can its judge of styles be trusted?
-
-    ediffi evaluate --protocol clip --clip clip -o docs/results
     """
-    if protocol not in PROTOCOLS:
-        raise UserError(f"no protocol {protocol!r}: known are {', '.join(PROTOCOLS)}")
-    if references is not None and protocol != "style":
-        raise UserError("--references belong to --protocol style")
-    if check and protocol not in ("standard", "style"):
-        raise UserError(f"--check belongs to the protocols standard and style, not to {protocol}")
-    if check and protocol == "style":
-        return _style_check(output, prompts, cache)
-    if protocol == "clip":
-        return _clip(clip, output, cache)
-    if protocol != "standard":
-        return _fixed(protocol, model or "pictogram", output, prompts, references, processes, cache)
     asked = {
         "split": split,
         "metrics": names(metrics),
@@ -130,14 +92,13 @@ def evaluate(
             raise UserError("captions in COCO's format need --images FOLDER to compare with")
         canonical = {"weights": inception_weights, "clip": clip, "resize": resize}
         return _coco(model, Path(data or ""), images, canonical, asked, processes, output)
-    _standard(model, asked, from_, check, processes, cache, output)
+    _standard(model, asked, from_, processes, cache, output)
 
 
 def _standard(
     model: str | None,
     asked: dict[str, Any],
     from_: Path | None,
-    check: bool,
     processes: int,
     cache: Path | None,
     output: Path,
@@ -145,7 +106,7 @@ def _standard(
     from ediffi.evaluate.evaluation import evaluate as run
     from ediffi.evaluate.evaluation import read_record
 
-    settings, before = _settings(asked), None
+    settings, before = settings_of(asked), None
     if from_ is not None:
         settings, before = read_record(from_)
         if asked:
@@ -159,10 +120,7 @@ def _standard(
                 f"({before['protocol']['model_hash']}, now {now}): "
                 "name the model to run its protocol on these"
             )
-        record = None if check else run(context)
-        table = _check_table(context) if record is None else ""
-    if record is None:
-        return typer.echo(table)
+        record = run(context)
     from ediffi.evaluate.plots import plot_record, summary
 
     plot_record(record, output)
@@ -172,7 +130,8 @@ def _standard(
         typer.echo("the same record as before" if same else f"NOT the same record as {from_}")
 
 
-def _settings(asked: dict[str, Any]) -> Settings:
+def settings_of(asked: dict[str, Any]) -> Settings:
+    """What was asked for, all metrics unless some are named."""
     from pydantic import ValidationError
 
     from ediffi.evaluate.evaluation import CURVE_METRICS, Settings, headline_metrics
@@ -186,32 +145,6 @@ def _settings(asked: dict[str, Any]) -> Settings:
         raise UserError(f"--{name}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
-def _check_table(context: Context) -> str:
-    from ediffi.evaluate.instrument import check
-    from ediffi.evaluate.plots import check_table
-    from ediffi.files import make_folder, write_atomically
-
-    make_folder(context.folder)
-    rows = check(context)
-    facts = {"judges": context.judges.accuracy, "rows": rows}
-    write_atomically(context.folder / "check.json", (json.dumps(facts, indent=2) + "\n").encode())
-    return check_table(rows)
-
-
-def _style_check(output: Path, prompts: Path | None, cache: Path | None) -> None:
-    from ediffi.data.grid import Grid
-    from ediffi.evaluate.style_check import check, style_check_table
-    from ediffi.evaluate.style_prompts import STYLE_PROMPTS, read_style_prompts
-    from ediffi.files import make_folder, write_atomically
-
-    rows, grid = read_style_prompts(prompts or STYLE_PROMPTS), Grid.load(cache)
-    make_folder(output)
-    with progress_bars() as report:
-        found = check(grid, rows, report)
-    write_atomically(output / "style-check.json", (json.dumps(found, indent=2) + "\n").encode())
-    typer.echo(style_check_table(found))
-
-
 def _coco(
     model: str | None,
     captions: Path,
@@ -221,8 +154,8 @@ def _coco(
     processes: int,
     output: Path,
 ) -> None:
-    from ediffi.cascade import Cascade
     from ediffi.evaluate.canonical import CanonicalSettings, evaluate_captions
+    from ediffi.model import Cascade
 
     wrong = set(asked) - {"guidance", "num_images", "stage"}
     if wrong:
@@ -243,67 +176,6 @@ def _coco(
     typer.echo(json.dumps(record["curve"], indent=2))
 
 
-def _fixed(
-    protocol: str,
-    model: str,
-    output: Path,
-    prompts: Path | None,
-    references: Path | None,
-    processes: int,
-    cache: Path | None,
-) -> None:
-    """The protocols that draw a fixed list: prompts, painted layouts, or references."""
-    from ediffi.cascade import Cascade
-    from ediffi.data.grid import Grid
-    from ediffi.evaluate import first_weights, layout, style_transfer
-    from ediffi.evaluate.layouts import LAYOUTS
-    from ediffi.evaluate.plots import layout_table
-    from ediffi.evaluate.prompts import FIRST_WEIGHTS
-    from ediffi.evaluate.style_prompts import STYLE_PROMPTS
-
-    cascade, grid = Cascade.from_pretrained(model), Grid.load(cache)
-    with progress_bars() as report:
-        if protocol == "layout":
-            results = layout.run(
-                cascade,
-                prompts or LAYOUTS,
-                output,
-                open_cascade=partial(Cascade.from_pretrained, model),
-                processes=processes,
-                grid=grid,
-                report=report,
-            )
-        elif protocol == "style":
-            results = style_transfer.run(
-                cascade,
-                prompts or STYLE_PROMPTS,
-                output,
-                grid=grid,
-                references=references,
-                cache_dir=cache,
-                report=report,
-            )
-        else:
-            rows = prompts or FIRST_WEIGHTS
-            results = first_weights.run(cascade, rows, output, grid=grid, report=report)
-            results["upscalers"].pop("by_picture")
-    typer.echo(layout_table(results) if protocol == "layout" else json.dumps(results, indent=2))
-
-
-def _clip(clip: Path | None, output: Path, cache: Path | None) -> None:
-    """The protocol that measures a CLIP alone."""
-    from ediffi.data.grid import Grid
-    from ediffi.evaluate import clip as protocol
-
-    if clip is None:
-        raise UserError("--protocol clip needs --clip FOLDER, what `ediffi train clip` wrote")
-    if not (clip / "config.json").is_file():
-        raise UserError(f"--clip {clip} is no CLIP's folder: it has no config.json")
-    with progress_bars() as report:
-        results = protocol.run(str(clip), output, grid=Grid.load(cache), report=report)
-    typer.echo(protocol.page(results))
-
-
 def _scales(text: str | None) -> tuple[float, ...] | None:
     try:
         return None if text is None else tuple(float(part) for part in text.split(","))
@@ -316,9 +188,9 @@ def open_context(
     settings: Settings, model: str, output: Path, processes: int, cache: Path | None
 ) -> Iterator[Context]:
     """All that an evaluation of a model needs, with a progress bar for each of its parts."""
-    from ediffi.cascade import Cascade
-    from ediffi.data.grid import Grid
     from ediffi.evaluate.evaluation import Context
+    from ediffi.model import Cascade
+    from ediffi.pictogram.grid import Grid
 
     cascade, grid = Cascade.from_pretrained(model), Grid.load(cache)
     with progress_bars() as report:

@@ -15,11 +15,11 @@ import typer
 
 from ediffi.cli.display import Clock, Preview, progress_bar
 from ediffi.cli.lists import names
-from ediffi.errors import UserError
-from ediffi.files import make_folder
+from ediffi.core.errors import UserError
+from ediffi.core.files import make_folder
 
 if TYPE_CHECKING:
-    from ediffi.cascade import Cascade
+    from ediffi.model import Cascade
     from ediffi.paint import Painting
 
     Painted = Callable[[], Painting]
@@ -162,11 +162,11 @@ def draw(
     }
     import torch
 
-    from ediffi.cascade import Cascade
-    from ediffi.cascade.references import readers
-    from ediffi.conditioning import Style, check_prompt
+    from ediffi.core.pictures import open_picture
+    from ediffi.encoders import Style, check_prompt
+    from ediffi.model import Cascade
+    from ediffi.model.references import readers
     from ediffi.paint import place
-    from ediffi.pictures import open_picture
 
     clock.mark("import")
     painting = painted() if painted else None
@@ -236,8 +236,8 @@ def _draw(
     preview: Preview | None,
 ) -> None:
     """Draw the jobs batch by batch; the files of a batch are written when it is done."""
+    from ediffi.core.types import Progress
     from ediffi.output import save_png, to_uint8
-    from ediffi.types import Progress
 
     try:
         with progress_bar(len(jobs)) as bar:

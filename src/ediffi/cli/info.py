@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ediffi.cascade import ModelFolder
+    from ediffi.model import ModelFolder
 
 
 def info(
@@ -30,7 +30,7 @@ def info(
 
     ediffi info runs/my-model --json
     """
-    from ediffi.cascade import ModelFolder, locate
+    from ediffi.model import ModelFolder, locate
 
     folder = ModelFolder(locate(model))
     if vocabulary:
@@ -45,7 +45,7 @@ def info(
 
 def describe(folder: ModelFolder) -> dict[str, Any]:
     """The facts of a model; sigma_max None means no upper end."""
-    from ediffi.types import ROLES
+    from ediffi.core.types import ROLES
 
     config = folder.config
     stages = []

@@ -18,7 +18,7 @@ from ediffi.cli.generate import generate
 from ediffi.cli.info import info
 from ediffi.cli.paint import paint
 from ediffi.cli.vary import vary
-from ediffi.errors import Notice, UserError
+from ediffi.core.errors import Notice, UserError
 
 # Modules of commands import torch and the like only inside their functions: --help must be instant.
 app = typer.Typer(
@@ -43,11 +43,11 @@ app.add_typer(train.app, name="train")
 UsageProblem: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever typer keeps it
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, app: typer.Typer = app) -> int:
     """Run one command; returns the exit code: 0, 2 for bad input, 130 when interrupted."""
     try:
         with _notes():
-            code = app(args=args, prog_name="ediffi", standalone_mode=False)
+            code = app(args=args, prog_name=app.info.name, standalone_mode=False)
     except UserError as error:
         return _fail(str(error))
     except UsageProblem as error:

@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
-    from ediffi.conditioning import EncoderSpec
+    from ediffi.encoders import EncoderSpec
 
     Readers = tuple[dict[str, Any], dict[str, EncoderSpec], Path | None]
 
@@ -24,8 +24,8 @@ def readers(
     of `model` must have been trained with the same encoders, and `start` too, unless `clip` names
     another: a run can learn to hear a new CLIP.
     """
-    from ediffi.conditioning import DEFAULT_TEXT, CachedText, TextEncoder
-    from ediffi.conditioning.stored import stored_roles
+    from ediffi.encoders import DEFAULT_TEXT, CachedText, TextEncoder
+    from ediffi.encoders.stored import stored_roles
 
     opened = _opened([m for m in (start, model) if m])
     if embeddings is not None:
@@ -68,7 +68,7 @@ def dropout_of(roles: Collection[str], asked: str | None) -> dict[str, float]:
 
 
 def _opened(models: Sequence[str | Path]) -> dict[str, Any]:
-    from ediffi.cascade import ModelFolder, locate
+    from ediffi.model import ModelFolder, locate
 
     return {
         str(model): ModelFolder(locate(model))
@@ -89,7 +89,7 @@ def _check_same(specs: dict[str, EncoderSpec], models: dict[str, Any], ours: str
 
 
 def _their_clip(models: dict[str, Any]) -> Path | None:
-    from ediffi.conditioning.spec import resolve
+    from ediffi.encoders.spec import resolve
 
     for folder in models.values():
         for role in ("clip_text", "clip_image"):
@@ -99,8 +99,8 @@ def _their_clip(models: dict[str, Any]) -> Path | None:
 
 
 def _read_clip(folder: Path) -> tuple[dict[str, Any], dict[str, EncoderSpec]]:
-    from ediffi.conditioning import CachedText, EncoderSpec, load_encoder
-    from ediffi.conditioning.spec import weights_hash
+    from ediffi.encoders import CachedText, EncoderSpec, load_encoder
+    from ediffi.encoders.spec import weights_hash
 
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is no CLIP folder: train one with `ediffi train clip`")

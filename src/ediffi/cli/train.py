@@ -11,7 +11,7 @@ import typer
 from ediffi.cli.display import follow, work_bars
 from ediffi.cli.lists import names
 from ediffi.cli.train_clip import clip
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
     from ediffi.data.collection import Collection
@@ -129,7 +129,7 @@ def _train(
     seed: int,
 ) -> None:
     from ediffi.cli.readers import dropout_of, readers
-    from ediffi.data.sources import cache_root
+    from ediffi.pictogram.sources import cache_root
     from ediffi.train.config import preset_config
     from ediffi.train.examples import Examples, fingerprint, measure_sigma_data
     from ediffi.train.export import export_stage
@@ -175,11 +175,11 @@ def collection_of(
 
     words: the options --vocabulary and --styles.
     """
-    from ediffi.data.collection import Scenes
-    from ediffi.data.composer import Composer
-    from ediffi.data.grid import Grid
     from ediffi.data.shard_set import ShardSet
     from ediffi.networks import RESOLUTIONS
+    from ediffi.pictogram.composer import Composer
+    from ediffi.pictogram.grid import Grid
+    from ediffi.pictogram.scenes import Scenes
     from ediffi.train.config import FROM_NOISE
 
     if data is None:
@@ -219,7 +219,7 @@ def _chosen(words: dict[str, str | None]) -> dict[str, Any]:
 
 def _origin(model: str, stage: str) -> tuple[Any, Any]:
     """The weights to start from, and what is recorded of where they came from."""
-    from ediffi.cascade import ModelFolder, locate
+    from ediffi.model import ModelFolder, locate
     from ediffi.train.config import Origin
 
     folder = ModelFolder(locate(model))

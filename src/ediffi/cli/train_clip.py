@@ -53,9 +53,9 @@ def clip(
 
     ediffi encode --role clip_image --encoder clip -o embeddings
     """
-    from ediffi.data.composer import Composer
-    from ediffi.data.grid import Grid
-    from ediffi.data.sources import cache_root
+    from ediffi.pictogram.composer import Composer
+    from ediffi.pictogram.grid import Grid
+    from ediffi.pictogram.sources import cache_root
     from ediffi.train.clip import train_clip
     from ediffi.train.clip_config import clip_preset
     from ediffi.train.clip_examples import ClipExamples

@@ -1,1 +1,1 @@
-"""Data: sources, the pictogram grid, and scenes composed from it."""
+"""What any collection of pictures needs: readers, import, shards, degradations, encodings."""

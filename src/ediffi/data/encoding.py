@@ -9,14 +9,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from ediffi.conditioning import EncoderSpec, TextEncoder, load_encoder
-from ediffi.conditioning.cache import Halves, encode_halves
-from ediffi.conditioning.clip import ClipImageEncoder
-from ediffi.conditioning.spec import resolve, weights_hash
-from ediffi.conditioning.stored import block_path, difference, header, read_header, write_block
+from ediffi.core.errors import UserError
+from ediffi.core.files import make_folder
 from ediffi.data.collection import Collection
-from ediffi.errors import UserError
-from ediffi.files import make_folder
+from ediffi.encoders import EncoderSpec, TextEncoder, load_encoder
+from ediffi.encoders.cache import Halves, encode_halves
+from ediffi.encoders.clip import ClipImageEncoder
+from ediffi.encoders.spec import resolve, weights_hash
+from ediffi.encoders.stored import block_path, difference, header, read_header, write_block
 
 BLOCK = 1_024  # pictures
 IMAGES = 8  # pictures that CLIP sees at a time

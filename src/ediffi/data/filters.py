@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from ediffi.conditioning import EncoderSpec
-from ediffi.conditioning.clip import ClipImageEncoder, ClipTextEncoder
+from ediffi.core.errors import UserError
 from ediffi.data.readers.record import Unusable
-from ediffi.errors import UserError
+from ediffi.encoders import EncoderSpec
+from ediffi.encoders.clip import ClipImageEncoder, ClipTextEncoder
 
 CELLS = 8  # a side of the small picture that hashes are made of
 

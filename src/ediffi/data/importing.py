@@ -15,13 +15,13 @@ from typing import Any
 
 from PIL import Image
 
+from ediffi.core.errors import UserError
+from ediffi.core.pictures import BadPicture, Opened, read_picture
 from ediffi.data.filters import ClipScore, Filters, Twins
 from ediffi.data.heldout import is_held_out
 from ediffi.data.readers import Dropped, Item, Record
 from ediffi.data.readers.record import Unusable
 from ediffi.data.shards import SHARD_SIZE, Encoded, ShardWriter
-from ediffi.errors import UserError
-from ediffi.pictures import BadPicture, Opened, read_picture
 
 KEPT_FORMATS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}  # whose files are kept as they are
 REPORT, DROPPED = "report.json", "dropped.jsonl"

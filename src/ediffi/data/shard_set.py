@@ -15,16 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from ediffi.cascade.config import DataSource
+from ediffi.core.errors import UserError
+from ediffi.core.pictures import read_picture, square
+from ediffi.core.types import DataSource, Pixels
 from ediffi.data.collection import Phrase
 from ediffi.data.heldout import is_held_out
-from ediffi.data.rasterize import Pixels
 from ediffi.data.readers.record import PICTURES, Record
 from ediffi.data.readers.webdataset import split_key
 from ediffi.data.shards import MANIFEST, Encoded
 from ediffi.diffusion import stable_hash
-from ediffi.errors import UserError
-from ediffi.pictures import read_picture, square
 
 OPEN_SHARDS = 32
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, cast
 
+from ediffi.core.errors import UserError
+from ediffi.core.files import make_folder, write_atomically
 from ediffi.data.readers.record import Record
-from ediffi.errors import UserError
-from ediffi.files import make_folder, write_atomically
 
 FORMAT = 1
 MANIFEST = "shards.json"

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ediffi.types import Denoiser, Prompt, Regions, StageInput, Tokens
+from ediffi.core.types import Denoiser, Prompt, Regions, StageInput, Tokens
 
 
 class Guided:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ediffi.types import StageInput
+from ediffi.core.types import StageInput
 
 
 class EDM(nn.Module):

@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ediffi.types import Denoiser, StageInput
+from ediffi.core.types import Denoiser, StageInput
 
 Sampler = Generator[tuple[Tensor, float], Tensor, Tensor]
 

@@ -23,17 +23,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 import ediffi
-from ediffi.cascade import Cascade
-from ediffi.conditioning.clip import ClipImageEncoder, ClipTextEncoder
-from ediffi.conditioning.spec import EncoderSpec, weights_hash
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
+from ediffi.core.files import file_sha256, make_folder, write_atomically
+from ediffi.encoders.clip import ClipImageEncoder, ClipTextEncoder
+from ediffi.encoders.spec import EncoderSpec, weights_hash
 from ediffi.evaluate.distances import frechet, kid
 from ediffi.evaluate.evaluation import write_record
 from ediffi.evaluate.gallery import DTYPE, Gallery, Open, Order
 from ediffi.evaluate.inception import SIDE, FidInception
 from ediffi.evaluate.pictures import Picture, Report
 from ediffi.evaluate.scores import exchanged
-from ediffi.files import file_sha256, make_folder, write_atomically
+from ediffi.model import Cascade
 
 BLOCK = 16
 

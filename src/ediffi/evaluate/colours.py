@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from ediffi.data.palette import BACKGROUNDS
+from ediffi.pictogram.palette import BACKGROUNDS
 
 Floats = NDArray[np.float64]
 Picture = NDArray[np.uint8]

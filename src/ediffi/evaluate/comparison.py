@@ -12,14 +12,14 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from ediffi.cascade import Cascade
+from ediffi.core.files import make_folder, write_atomically
 from ediffi.evaluate import scores
 from ediffi.evaluate.evaluation import write_record
 from ediffi.evaluate.gallery import Gallery, Open, Order
 from ediffi.evaluate.judges import text_features
 from ediffi.evaluate.pictures import Picture
 from ediffi.evaluate.plots import percent
-from ediffi.files import make_folder, write_atomically
+from ediffi.model import Cascade
 
 if TYPE_CHECKING:
     from ediffi.evaluate.evaluation import Context

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from random import Random
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from ediffi.data.captions import article, indefinite
-from ediffi.data.grid import MONOCHROME, Cell, Grid
-from ediffi.data.palette import BACKGROUNDS, ink_for
-from ediffi.data.rasterize import Pixels
-from ediffi.data.render import Renderer
-from ediffi.data.scene import DEFAULT_STYLES, vocabulary
-from ediffi.evaluate.colours import distance, to_lab
+from ediffi.core.types import Pixels
 from ediffi.evaluate.pictures import Picture
-from ediffi.evaluate.prompts import visible_backgrounds
 from ediffi.evaluate.real import Place, placed
 from ediffi.evaluate.rows import read_rows
+from ediffi.pictogram.grid import MONOCHROME, Cell
+from ediffi.pictogram.palette import BACKGROUNDS, ink_for
+from ediffi.pictogram.render import Renderer
 
 COMPOSE = resources.files("ediffi.evaluate").joinpath("compose_prompts.jsonl")
 """What `compose_prompts` gave; committed before the weights that it judges."""
 
 KINDS = ("single", "two", "count", "colour", "background", "relation", "binding")
-EACH = 100  # prompts of a kind
-COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink")
-QUIET = ("white", "light gray", "gray", "black")  # backgrounds behind coloured things
-NUMBERS = ("one", "two", "three", "four")
 RELATIONS = ("to the left of", "to the right of", "above", "below")
-MIN_DISTANCE = 40.0  # Delta E between a thing's asked colour and its background
 
 _BESIDE: tuple[Place, ...] = ((0.4, 0.26, 0.5), (0.4, 0.74, 0.5))
 _STACKED: tuple[Place, ...] = ((0.4, 0.5, 0.26), (0.4, 0.5, 0.74))
@@ -66,105 +55,6 @@ class ComposePrompt(BaseModel):
     things: tuple[Wanted, ...]
     background: str
     relation: str | None = None
-
-
-def compose_prompts(grid: Grid, each: int = EACH) -> list[ComposePrompt]:
-    """`each` prompts of every kind from the default vocabulary."""
-    style = DEFAULT_STYLES[0]
-    cells = {h: grid.cells[h, style] for h in vocabulary() if (h, style) in grid.cells}
-    writer = _Writer(cells, vocabulary(), Random("compose"))
-    rows = [writer.write(kind, number) for kind in KINDS for number in range(each)]
-    return [row.model_copy(update={"seed": seed}) for seed, row in enumerate(rows)]
-
-
-class _Writer:
-    def __init__(self, cells: dict[str, Cell], labels: dict[str, str], rng: Random) -> None:
-        self.cells, self.labels, self.rng = cells, labels, rng
-        self.all = sorted(cells)
-        self.countable = [h for h in self.all if _countable(labels[h])]
-        coloured = [h for h in self.all if cells[h].colour in COLOURS]
-        # "green apple" has its colour already
-        self.coloured = [h for h in coloured if not set(labels[h].split()) & set(COLOURS)]
-
-    def write(self, kind: str, number: int) -> ComposePrompt:
-        things: tuple[Wanted, ...]
-        if kind in ("single", "background"):
-            things = (Wanted(hexcode=self.rng.choice(self.all)),)
-        elif kind == "count":
-            hexcode = self.rng.choice(self.countable)
-            things = (Wanted(hexcode=hexcode, count=number % len(NUMBERS) + 1),)
-        elif kind == "colour":
-            things = self._coloured(self.rng.sample(self.coloured, 1), 1)
-        elif kind == "binding":
-            things = self._coloured(self.rng.sample(self.coloured, 2), 2)
-        else:
-            things = tuple(Wanted(hexcode=h) for h in self.rng.sample(self.all, 2))
-        relation = RELATIONS[number % len(RELATIONS)] if kind == "relation" else None
-        background = self._background(things, number if kind == "background" else None)
-        names = [self._name(thing, kind) for thing in things]
-        said = f" {relation} ".join(names) if relation else " and ".join(names)
-        words = f"{background} background"
-        return ComposePrompt(
-            kind=kind,
-            prompt=f"{said} on {indefinite(words)} {words}",
-            seed=0,
-            things=things,
-            background=background,
-            relation=relation,
-        )
-
-    def _coloured(self, hexcodes: Sequence[str], num: int) -> tuple[Wanted, ...]:
-        colours = self.rng.sample(COLOURS, num)
-        return tuple(Wanted(hexcode=h, colour=c) for h, c in zip(hexcodes, colours, strict=True))
-
-    def _background(self, things: Sequence[Wanted], number: int | None) -> str:
-        """One that all things stand out on; the palette's colours in turn, from `number` on."""
-        seen = []
-        for thing in things:
-            if thing.colour is None:
-                seen.append(set(visible_backgrounds(self.cells[thing.hexcode])))
-            else:
-                own = to_lab(BACKGROUNDS[thing.colour])
-                far = [n for n in QUIET if distance(own, to_lab(BACKGROUNDS[n])) > MIN_DISTANCE]
-                seen.append(set(far))
-        good = [name for name in BACKGROUNDS if all(name in names for names in seen)]
-        good = good or ["white"]
-        if number is None:
-            return self.rng.choice(good)
-        order = list(BACKGROUNDS)
-        turned = order[number % len(order) :] + order[: number % len(order)]
-        return next(name for name in turned if name in good)
-
-    def _name(self, thing: Wanted, kind: str) -> str:
-        label = self.labels[thing.hexcode]
-        if kind == "count":
-            return f"{NUMBERS[thing.count - 1]} {label if thing.count == 1 else plural(label)}"
-        return article(f"{thing.colour} {label}" if thing.colour else label)
-
-
-def plural(label: str) -> str:
-    """More than one.
-
-    >>> plural("fox"), plural("cherry"), plural("tree"), plural("loaf")
-    ('foxes', 'cherries', 'trees', 'loaves')
-    """
-    irregular = {"mouse": "mice", "loaf": "loaves", "leaf": "leaves", "wolf": "wolves"}
-    irregular |= {"knife": "knives", "fish": "fish", "sheep": "sheep", "scarf": "scarves"}
-    *before, last = label.split()
-    if last in irregular:
-        last = irregular[last]
-    elif last.endswith(("s", "x", "ch", "sh", "z")) or last in ("potato", "tomato", "volcano"):
-        last += "es"
-    elif last.endswith("y") and last[-2] not in "aeiou":
-        last = last[:-1] + "ies"
-    else:
-        last += "s"
-    return " ".join([*before, last])
-
-
-def _countable(label: str) -> bool:
-    simple = not {"of", "with", "in", "and", *NUMBERS} & set(label.split())
-    return simple and article(label) != label
 
 
 def truth(renderer: Renderer, row: ComposePrompt, style: str, size: int) -> Picture:

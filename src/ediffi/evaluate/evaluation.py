@@ -20,18 +20,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from torch import Tensor
 
 import ediffi
-from ediffi.cascade import Cascade
-from ediffi.conditioning import DEFAULT_TEXT
-from ediffi.data.grid import Grid
-from ediffi.data.sources import cache_root
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
+from ediffi.core.files import make_folder, write_atomically
+from ediffi.encoders import DEFAULT_TEXT
 from ediffi.evaluate import scores
 from ediffi.evaluate.gallery import DTYPE, Gallery, Open, Order
 from ediffi.evaluate.judges import Judges, open_judges, text_features
 from ediffi.evaluate.pictograms import PictogramSet
 from ediffi.evaluate.pictures import Report
 from ediffi.evaluate.scores import Asked
-from ediffi.files import make_folder, write_atomically
+from ediffi.model import Cascade
+from ediffi.pictogram.grid import Grid
+from ediffi.pictogram.sources import cache_root
 
 CURVE_METRICS = ("fd", "kid", "clip", "concept", "style")
 """Measured at every guidance scale."""

@@ -17,9 +17,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from ediffi.data.composer import Composer
-from ediffi.data.scene import Scene
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
+from ediffi.core.files import make_folder, write_atomically
 from ediffi.evaluate import scores
 from ediffi.evaluate.evaluation import protocol, write_record
 from ediffi.evaluate.gallery import Gallery, Order, kept_features
@@ -28,7 +27,8 @@ from ediffi.evaluate.pictograms import PROMPT_SEED, REFERENCE_SEED
 from ediffi.evaluate.plots import table, trade_off
 from ediffi.evaluate.real import enlarged
 from ediffi.evaluate.scores import Asked
-from ediffi.files import make_folder, write_atomically
+from ediffi.pictogram.composer import Composer
+from ediffi.pictogram.scene import Scene
 
 if TYPE_CHECKING:
     from ediffi.evaluate.evaluation import Context

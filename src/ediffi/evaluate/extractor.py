@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ediffi.errors import UserError
-from ediffi.files import file_sha256
+from ediffi.core.errors import UserError
+from ediffi.core.files import file_sha256
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, which it was trained with
 SIDE = 224

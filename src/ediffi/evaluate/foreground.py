@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ediffi.data.palette import colour_name
 from ediffi.evaluate.colours import BACKGROUND_RADIUS, border_colour, distance, to_lab
 from ediffi.evaluate.pictures import Picture
+from ediffi.pictogram.palette import colour_name
 
 Mask = NDArray[np.bool_]
 

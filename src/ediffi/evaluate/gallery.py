@@ -22,13 +22,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ediffi.cascade import Cascade
-from ediffi.errors import Notice
+from ediffi.core.errors import Notice
+from ediffi.core.files import make_folder, write_atomically
+from ediffi.core.pixels import to_uint8
 from ediffi.evaluate.extractor import Extractor
 from ediffi.evaluate.pictures import Picture, save_picture
 from ediffi.evaluate.real import enlarged
-from ediffi.files import make_folder, write_atomically
-from ediffi.pixels import to_uint8
+from ediffi.model import Cascade
 
 DTYPE = torch.bfloat16
 BLOCKS = {64: 16, 256: 4}  # pictures drawn at a time, by their side; one of larger ones

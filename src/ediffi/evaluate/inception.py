@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
+from ediffi.core.files import file_sha256
 from ediffi.evaluate.pictures import Picture
-from ediffi.files import file_sha256
 
 SIDE = 299
 RESIZES = ("legacy-tf", "clean")

@@ -19,19 +19,19 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from ediffi.conditioning import DEFAULT_TEXT, TextEncoder
-from ediffi.data.composer import Composer, SceneConfig
-from ediffi.data.grid import MONOCHROME, Grid
-from ediffi.data.render import Renderer
-from ediffi.data.sources import cache_root
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
+from ediffi.core.files import make_folder, write_atomically
+from ediffi.encoders import DEFAULT_TEXT, TextEncoder
 from ediffi.evaluate.extractor import EfficientNetLite0, Extractor
 from ediffi.evaluate.heads import LinearHead, unseen_drawings
 from ediffi.evaluate.matcher import RANDOM_CAPTIONS, Matcher
 from ediffi.evaluate.pictures import Report
 from ediffi.evaluate.real import Labelled, cells_of, enlarged, labelled, real_picture
 from ediffi.evaluate.small_judge import SmallJudge, SmallNet, train_small_net
-from ediffi.files import make_folder, write_atomically
+from ediffi.pictogram.composer import Composer, SceneConfig
+from ediffi.pictogram.grid import MONOCHROME, Grid
+from ediffi.pictogram.render import Renderer
+from ediffi.pictogram.sources import cache_root
 
 VERSION = 1  # of the fitting below: another one makes other judges
 FIT_SIZES = (64, 224)  # every drawing once at each

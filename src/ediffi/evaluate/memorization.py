@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ediffi.data.grid import Cell, Grid
-from ediffi.data.render import Renderer
 from ediffi.evaluate.foreground import crop, foreground, parts, small
 from ediffi.evaluate.pictograms import single
 from ediffi.evaluate.pictures import Picture
 from ediffi.evaluate.real import draw, real_picture
 from ediffi.evaluate.scores import share
+from ediffi.pictogram.grid import Cell, Grid
+from ediffi.pictogram.render import Renderer
 
 if TYPE_CHECKING:
     from ediffi.evaluate.evaluation import Context

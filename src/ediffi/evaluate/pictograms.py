@@ -11,15 +11,15 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from ediffi.cascade import ModelConfig
-from ediffi.data.composer import Composer, SceneConfig
-from ediffi.data.grid import MONOCHROME, Cell, Grid
+from ediffi.core.errors import UserError
 from ediffi.data.heldout import half
-from ediffi.data.scene import Scene, words
-from ediffi.errors import UserError
 from ediffi.evaluate.extractor import Extractor
 from ediffi.evaluate.gallery import kept_features
 from ediffi.evaluate.real import enlarged
+from ediffi.model import ModelConfig
+from ediffi.pictogram.composer import Composer, SceneConfig
+from ediffi.pictogram.grid import MONOCHROME, Cell, Grid
+from ediffi.pictogram.scene import Scene, words
 from ediffi.train.config import preset_config
 
 PROMPT_SEED, REFERENCE_SEED = 1_000_003, 2_000_003  # of scenes; training counts from 0

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ediffi.files import make_folder, write_atomically
-from ediffi.pixels import to_uint8
+from ediffi.core.files import make_folder, write_atomically
+from ediffi.core.pixels import to_uint8
 
 Picture = NDArray[np.uint8]
 Report = Callable[[str, int, int], None]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ediffi.errors import UserError
-from ediffi.files import write_atomically
+from ediffi.core.errors import UserError
+from ediffi.core.files import write_atomically
 
 
 def pyplot() -> Any:
@@ -197,31 +197,3 @@ def layout_table(s: dict[str, Any]) -> str:
 def percent(value: float | None) -> str:
     """`12 %`, a dash for nothing."""
     return "-" if value is None else f"{value:.0%}".replace("%", " %")
-
-
-def check_table(rows: Sequence[dict[str, Any]]) -> str:
-    """`instrument.check` as Markdown."""
-    heads = {
-        "fd": "FD",
-        "kid": "KID x 1000 (95 %)",
-        "match": "match: cosine",
-        "own_caption_first": "own caption first of 100",
-        "concept": "concept",
-        "style": "style",
-        "memorised": "flagged as copies",
-    }
-    out = [["real pictures", *heads.values()]]
-    for row in rows:
-        cells = [row["pictures"]]
-        for key in heads:
-            value = row.get(key)
-            if value is None:
-                cells.append("")
-            elif key == "kid":
-                cells.append(_cell("kid", value))
-            elif key in ("fd", "match"):
-                cells.append(f"{value:.3f}" if key == "match" else f"{value:.2f}")
-            else:
-                cells.append(percent(value))
-        out.append(cells)
-    return table(out)

@@ -10,15 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ediffi.data.grid import MONOCHROME, Cell, Grid
-from ediffi.data.palette import BACKGROUNDS, ink_for
-from ediffi.data.render import Renderer
-from ediffi.data.scene import Background, Item, Scene
+from ediffi.core.pixels import from_uint8
+from ediffi.evaluate.colours import distance, to_lab
 from ediffi.evaluate.extractor import Extractor
 from ediffi.evaluate.heads import fold
 from ediffi.evaluate.pictures import Picture
-from ediffi.evaluate.prompts import visible_backgrounds
-from ediffi.pixels import from_uint8
+from ediffi.pictogram.grid import MONOCHROME, Cell, Grid
+from ediffi.pictogram.palette import BACKGROUNDS, ink_for
+from ediffi.pictogram.render import Renderer
+from ediffi.pictogram.scene import Background, Item, Scene
+
+MIN_DISTANCE = 30.0  # Delta E between a drawing's mean colour and the background it stands on
 
 LONG_SIDE = (0.55, 0.95)  # of the canvas
 Place = tuple[float, float, float]
@@ -114,3 +116,9 @@ def labelled(
     return Labelled(
         torch.cat(features), [p.cell.hexcode for p in pictures], [p.cell.style for p in pictures]
     )
+
+
+def visible_backgrounds(cell: Cell) -> list[str]:
+    """The backgrounds that a drawing stands out on."""
+    mean = to_lab(cell.mean)
+    return [n for n, rgb in BACKGROUNDS.items() if distance(mean, to_lab(rgb)) > MIN_DISTANCE]

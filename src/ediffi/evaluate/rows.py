@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ediffi.errors import UserError
-from ediffi.files import make_folder, write_atomically
+from ediffi.core.errors import UserError
+from ediffi.core.files import make_folder, write_atomically
 
 R = TypeVar("R", bound=BaseModel)
 

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 from torch import Tensor
 
-from ediffi.data.scene import Scene
 from ediffi.evaluate.distances import frechet, kid, neighbours
 from ediffi.evaluate.judges import Judges
 from ediffi.evaluate.pictograms import single
+from ediffi.pictogram.scene import Scene
 
 T = TypeVar("T")
 

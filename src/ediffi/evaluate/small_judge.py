@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ediffi.data.grid import Cell
-from ediffi.data.render import Renderer
+from ediffi.core.pixels import from_uint8
 from ediffi.evaluate.real import draw, real_picture
-from ediffi.pixels import from_uint8
+from ediffi.pictogram.grid import Cell
+from ediffi.pictogram.render import Renderer
 
 WIDTHS, FEATURES = (64, 128, 256), 256
 RENDERS = 6  # of every cell, each at its own place and on its own background

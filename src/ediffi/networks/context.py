@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ediffi.types import Prompt, Regions, Window
+from ediffi.core.types import Prompt, Regions, Window
 
 STRAY = 0.01  # of a mask's sum, on each side
 

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ediffi.core.types import Things
 from ediffi.networks.attention import Reading, TransformerBlock, zero_init
 from ediffi.networks.context import Context, Drawn
 from ediffi.networks.layers import over, placed, spread
-from ediffi.types import Things
 
 SIGMA = 80.0  # the noise level at which a sketch is drawn: where sampling starts
 LAYERS = 4  # things that a sketch can have

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from ediffi.core.types import StageInput
 from ediffi.diffusion import enlarge
 from ediffi.networks.attention import TransformerBlock, zero_init
 from ediffi.networks.blocks import NoiseEmbedding, ResBlock
@@ -21,7 +22,6 @@ from ediffi.networks.context import Conditioner, Context, Drawn
 from ediffi.networks.enlarger import Enlarger
 from ediffi.networks.retouch import Retouch
 from ediffi.networks.sketch import Sketch
-from ediffi.types import StageInput
 
 
 class Level(BaseModel):

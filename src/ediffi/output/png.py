@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ediffi.errors import UserError
-from ediffi.files import write_atomically
+from ediffi.core.errors import UserError
+from ediffi.core.files import write_atomically
 
 READABLE, MACHINE = "parameters", "ediffi"  # names of the two text chunks
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ediffi.errors import UserError
-from ediffi.files import write_atomically
-from ediffi.pixels import grid
+from ediffi.core.errors import UserError
+from ediffi.core.files import write_atomically
+from ediffi.core.pixels import grid
 
 
 def save_sheet(

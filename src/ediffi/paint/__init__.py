@@ -1,9 +1,9 @@
 """Paint with words: colour maps and region lists become masks and tokens for the networks."""
 
+from ediffi.core.types import RegionForm
 from ediffi.paint.maps import Coverage
 from ediffi.paint.painting import DEFAULT_WEIGHT, Painting, Region, paint, place
 from ediffi.paint.schema import from_map, from_regions, no_palette, read_json
-from ediffi.types import RegionForm
 
 __all__ = [
     "DEFAULT_WEIGHT",

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 
 RGB = tuple[int, int, int]
 BLANK: tuple[RGB, ...] = ((255, 255, 255), (0, 0, 0))  # not painted, unless the palette has them

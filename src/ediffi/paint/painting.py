@@ -12,12 +12,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ediffi.conditioning import Span, check_prompt, token_columns
-from ediffi.conditioning.prompt import Encoder
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
+from ediffi.core.types import Prompt, RegionForm, Regions
+from ediffi.encoders import check_prompt
+from ediffi.encoders.prompt import Encoder
 from ediffi.paint.maps import Coverage
 from ediffi.paint.phrases import find_phrase, tidy_span
-from ediffi.types import Prompt, RegionForm, Regions
+from ediffi.paint.spans import Span, token_columns
 
 SIDE = 256  # of the masks that networks are given
 MAX_REGIONS = 64

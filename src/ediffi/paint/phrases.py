@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ediffi.conditioning import Span
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
+from ediffi.paint.spans import Span
 
 
 def find_phrase(text: str, phrase: str) -> Span:

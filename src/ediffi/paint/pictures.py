@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ediffi.errors import Notice, UserError
+from ediffi.core.errors import Notice, UserError
 
 SIDE = 1024  # larger pictures are thinned out to it: no layer of attention is as fine
 Source = Image.Image | NDArray[Any] | str | Path

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from ediffi.errors import Notice, UserError
+from ediffi.core.errors import Notice, UserError
+from ediffi.core.types import RegionForm
 from ediffi.paint.maps import Coverage, colour_list, parse_colour, split_map
 from ediffi.paint.painting import DEFAULT_WEIGHT, MAX_REGIONS, MAX_WEIGHT, SIDE, Painting, Region
 from ediffi.paint.pictures import Source, mask_of, square_rgba
-from ediffi.types import RegionForm
 
 NOTED = 0.02  # share of a map in no colour of the palette that a person is told of
 

@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ediffi.errors import UserError
-from ediffi.files import file_sha256, replace_all
+from ediffi.core.errors import UserError
+from ediffi.core.files import file_sha256, replace_all
 
 KEEP = 2
 

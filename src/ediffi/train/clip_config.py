@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ediffi.data.captions import STYLES
-from ediffi.data.composer import SceneConfig, vocabulary
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
+from ediffi.pictogram.captions import STYLES
+from ediffi.pictogram.composer import SceneConfig, vocabulary
 from ediffi.train.run import RunConfig
 
 HEAD_WIDTH = 32

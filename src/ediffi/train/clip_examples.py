@@ -19,12 +19,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ediffi.data.captions import STYLES, article, indefinite, tells_style
-from ediffi.data.composer import Composer
-from ediffi.data.scene import Scene
+from ediffi.core.files import make_folder, replace_all
+from ediffi.core.pixels import from_uint8
 from ediffi.diffusion import stable_hash
-from ediffi.files import make_folder, replace_all
-from ediffi.pixels import from_uint8
+from ediffi.pictogram.captions import STYLES, article, indefinite, tells_style
+from ediffi.pictogram.composer import Composer
+from ediffi.pictogram.scene import Scene
 from ediffi.train.clip_config import ClipConfig
 
 MAX_SHIFT, MIN_SCALE, MAX_SCALE = 0.06, 0.85, 1.05  # of crops, as shares of the side

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ediffi.conditioning.spec import weights_hash
-from ediffi.conditioning.text import quiet_loading
-from ediffi.errors import UserError
-from ediffi.files import make_folder
+from ediffi.core.errors import UserError
+from ediffi.core.files import make_folder
+from ediffi.encoders.spec import weights_hash
+from ediffi.encoders.text import quiet_loading
 from ediffi.train.clip_config import ClipConfig, Tower
 
 START, END = "<|startoftext|>", "<|endoftext|>"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ediffi.cascade.config import DataSource, StageName
-from ediffi.data.captions import STYLES
-from ediffi.data.composer import SceneConfig, vocabulary
+from ediffi.core.errors import UserError
+from ediffi.core.types import DataSource
 from ediffi.diffusion import NoiseDistribution
-from ediffi.errors import UserError
+from ediffi.model.config import StageName
 from ediffi.networks import PRESETS, STAGES, UNetConfig
+from ediffi.pictogram.captions import STYLES
+from ediffi.pictogram.composer import SceneConfig, vocabulary
 from ediffi.train.run import RunConfig
 
 PAPER_DROPOUT = {"t5": 0.25, "clip_text": 0.2, "clip_image": 0.9}

@@ -12,17 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ediffi.conditioning import CachedText, EncoderSpec
-from ediffi.conditioning.prompt import Encoder
-from ediffi.data.captions import tells_style
+from ediffi.core.types import ROLES, Prompt, StageInput, Tokens
 from ediffi.data.collection import Collection
 from ediffi.data.degradations import degrade
 from ediffi.diffusion import gaussian, stable_hash, stratified_uniforms
+from ediffi.encoders import CachedText, EncoderSpec
+from ediffi.encoders.prompt import Encoder
 from ediffi.networks import RESOLUTIONS
+from ediffi.pictogram.captions import tells_style
 from ediffi.train.config import TrainConfig
 from ediffi.train.masks import Masks
 from ediffi.train.references import References
-from ediffi.types import ROLES, Prompt, StageInput, Tokens
 
 CROP = 256  # side that upscalers train on
 KEPT_BYTES = 2_000_000_000  # of pictures that are drawn or read once

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ediffi.cascade import (
-    FROM_SKETCH,
-    SAMPLING,
-    DataSource,
-    ModelConfig,
-    ModelFolder,
-    StageConfig,
-    save_model,
-)
-from ediffi.conditioning import EncoderSpec
+from ediffi.core.types import DataSource
 from ediffi.data.collection import Collection
+from ediffi.encoders import EncoderSpec
+from ediffi.model import FROM_SKETCH, SAMPLING, ModelConfig, ModelFolder, StageConfig, save_model
 from ediffi.networks import RESOLUTIONS, STAGES
 from ediffi.train.state import TrainState
 

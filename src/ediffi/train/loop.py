@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ediffi.conditioning.prompt import Encoder
 from ediffi.data.collection import Collection
+from ediffi.encoders.prompt import Encoder
 from ediffi.train.checkpoint import writing
 from ediffi.train.config import TrainConfig
 from ediffi.train.examples import Examples

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 from torch import Tensor
 
-from ediffi.conditioning.prompt import EncodesText
-from ediffi.conditioning.spans import columns_of
+from ediffi.core.types import Box, Prompt, Regions, Things
 from ediffi.data.collection import Collection
-from ediffi.data.layout import Box
+from ediffi.encoders.prompt import EncodesText
 from ediffi.networks import LAYERS, MARGIN
-from ediffi.types import Prompt, Regions, Things
+from ediffi.paint.spans import columns_of
 
 SIDE = 32  # of masks: twice the finest grid with attention
 NUM = 6  # phrases of a picture that have masks, things before what is behind them

@@ -8,12 +8,12 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from ediffi.conditioning.cache import Halves, pad
-from ediffi.conditioning.clip import ClipImageEncoder
+from ediffi.core.types import Tokens
 from ediffi.data.collection import Collection
 from ediffi.diffusion import stable_hash
+from ediffi.encoders.cache import Halves, pad
+from ediffi.encoders.clip import ClipImageEncoder
 from ediffi.train.config import TrainConfig
-from ediffi.types import Tokens
 
 TRIES = 200  # random pictures looked at for one of the same style
 

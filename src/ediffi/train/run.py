@@ -14,7 +14,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from ediffi.errors import UserError
+from ediffi.core.errors import UserError
 from ediffi.train.checkpoint import load_checkpoint, save_checkpoint, writing
 
 # may differ when a run is resumed (the first two only shape the learning rate); nothing else may

@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from ediffi.cascade import Stage
-from ediffi.pixels import grid, to_uint8
+from ediffi.core.pixels import grid, to_uint8
+from ediffi.core.types import Prompt
+from ediffi.model import Stage
 from ediffi.train.examples import Examples
 from ediffi.train.export import stage_config
 from ediffi.train.state import TrainState
-from ediffi.types import Prompt
 
 NUM_SAMPLES = 16
 

@@ -7,8 +7,8 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor
 
+from ediffi.core.errors import UserError
 from ediffi.diffusion import EDM, edm_loss, noised
-from ediffi.errors import UserError
 from ediffi.networks import (
     UNet,
     build_denoiser,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ediffi.core.errors import UserError
 from ediffi.data.readers.coco import read_coco
 from ediffi.data.readers.folder import read_folder
 from ediffi.data.readers.record import Dropped, Item, Record
 from ediffi.data.readers.table import SEPARATORS, read_table
 from ediffi.data.readers.webdataset import read_webdataset
-from ediffi.errors import UserError
 
 __all__ = ["Dropped", "Item", "Record", "read"]
 

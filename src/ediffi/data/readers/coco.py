@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ediffi.core.errors import UserError
 from ediffi.data.readers.record import Dropped, Item, Unusable, checked_file, make_record
-from ediffi.errors import UserError
 
 
 def read_coco(annotations: Path, root: Path) -> Iterator[Item]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from ediffi.core.errors import UserError
 from ediffi.data.readers.record import Dropped, Item, Unusable, checked_file, make_record
-from ediffi.errors import UserError
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 MAX_LINE = 1_000_000  # characters

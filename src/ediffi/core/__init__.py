@@ -1,0 +1,1 @@
+"""What every room uses: errors, files, pixels, pictures, and what rooms hand to each other."""

@@ -1,0 +1,127 @@
+"""Pictures from anywhere, made alike: RGB, 8 bits, upright, transparency laid on white."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from ediffi.core.errors import UserError
+from ediffi.core.pixels import to_uint8
+
+MIN_SIDE = 8
+MAX_PIXELS = 50_000_000
+# Pillow reads more, but some of it runs other programs (EPS) or was never meant for pictures.
+FORMATS = "PNG JPEG MPO WEBP GIF BMP TIFF AVIF JPEG2000 PPM TGA QOI ICO".split()
+
+Picture = Image.Image | np.ndarray | Tensor | str | Path
+
+
+class BadPicture(UserError):
+    """A picture that cannot be used. reason: a few words, for counting; the message says all."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A picture, the format of its file, and what was done to make it like the others."""
+
+    image: Image.Image
+    format: str
+    changes: tuple[str, ...]
+
+
+def open_picture(picture: Picture) -> Image.Image:
+    """A picture as RGB, upright, transparency laid on white; of an animation the first frame.
+
+    picture: a file's path, a PIL picture, an array (H, W, 3) uint8 in [0, 255], or a tensor
+    (3, H, W) in [-1, 1].
+
+    Raises:
+        BadPicture: not a picture, damaged, or smaller than 8 or larger than 50 million pixels.
+    """
+    if isinstance(picture, Tensor):
+        picture = Image.fromarray(to_uint8(picture[None])[0])
+    elif isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture)
+    elif not isinstance(picture, Image.Image):
+        return read_picture(Path(picture), str(picture)).image
+    return _alike(picture, "the picture").image
+
+
+def read_picture(file: Path | bytes, name: str) -> Opened:
+    """`open_picture` for a file or its bytes; the header is checked before pixels are read.
+
+    name: what to call it in an error.
+    """
+    too_large = f"{name} is too large: at most {MAX_PIXELS:,} pixels. Shrink it first"
+    Image.init()
+    known = [kind for kind in FORMATS if kind in Image.OPEN]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # bombs are checked below, the rest is hearsay
+            with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, "r", known) as p:
+                return _alike(p, name)
+    except BadPicture:
+        raise
+    except Image.DecompressionBombError as error:
+        raise BadPicture("too large", too_large) from error
+    except UnidentifiedImageError as error:
+        empty = not (file if isinstance(file, bytes) else file.stat().st_size)
+        message = f"{name} is {'an empty file' if empty else 'not a picture (PNG, JPEG, WebP ...)'}"
+        raise BadPicture("empty" if empty else "not a picture", message) from error
+    except Exception as error:  # on damaged files Pillow's readers raise whatever they stumble on
+        raise BadPicture("damaged", f"cannot read the picture {name}: {error}") from error
+
+
+def _alike(picture: Image.Image, name: str) -> Opened:
+    width, height = picture.size
+    if min(width, height) < MIN_SIDE:
+        message = f"{name} is {width}x{height} pixels: each side needs at least {MIN_SIDE}"
+        raise BadPicture("too small", message)
+    if width * height > MAX_PIXELS:
+        raise BadPicture(
+            "too large",
+            f"{name} is too large: {width}x{height}, at most {MAX_PIXELS:,} pixels. "
+            "Shrink it first",
+        )
+    changes = []
+    if getattr(picture, "is_animated", False) and picture.format != "MPO":  # a phone's still
+        changes.append("first frame of an animation")
+    if picture.getexif().get(274, 1) != 1:
+        changes.append("turned upright")
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode.startswith("I"):
+        changes.append("16 bits made 8")
+        upright = _eight_bits(upright, name)
+    if upright.mode == "F":
+        raise BadPicture("not 8 or 16 bits", f"{name} has floating-point pixels: save it as 8 bits")
+    if upright.has_transparency_data:
+        changes.append("transparency laid on white")
+        seen = upright.convert("RGBA")
+        upright = Image.new("RGBA", seen.size, "white")
+        upright.alpha_composite(seen)
+    elif upright.mode not in ("RGB", "L", "P", "1"):
+        changes.append(f"{upright.mode} made RGB")
+    return Opened(upright.convert("RGB"), picture.format or "", tuple(changes))
+
+
+def _eight_bits(picture: Image.Image, name: str) -> Image.Image:
+    """16-bit grey as 8-bit grey; Pillow itself would cut everything above 255 to white."""
+    levels = np.asarray(picture)
+    if levels.min() < 0 or levels.max() > 65535:
+        raise BadPicture("not 8 or 16 bits", f"{name} has 32-bit pixels: save it as 8 bits")
+    return Image.fromarray((levels >> 8).astype(np.uint8))
+
+
+def square(picture: Image.Image, side: int) -> Image.Image:
+    """The middle square of a picture at `side` pixels, for training (Lanczos)."""
+    return ImageOps.fit(picture, (side, side), Image.Resampling.LANCZOS)

@@ -1,0 +1,1 @@
+"""Prompts in other languages, and which words a model was taught."""

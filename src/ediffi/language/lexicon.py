@@ -1,0 +1,237 @@
+"""The table of words in 27 languages, and phrases of one language found in a text.
+
+The table, `languages.json.xz`, holds emojibase's labels and keywords of the pictogram grid's
+concepts; scripts/build_languages.py makes it.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from ediffi.language.function_words import WORDS, FunctionWords
+
+UNIT = re.compile(r"[a-z]+|.")  # of text without spaces: a letter, but Latin words whole
+MIN_THING = 3  # letters of a thing's name in a language that writes words apart
+TABLE = Path(__file__).with_name("languages.json.xz")
+Kind = Literal["thing", "colour", "place", "background", "joining", "count", "passing"]
+
+# Scripts that tell their languages apart, by their letters' names in Unicode.
+SCRIPTS = {
+    "HIRAGANA": ("ja",),
+    "KATAKANA": ("ja",),
+    "HANGUL": ("ko",),
+    "CJK": ("zh", "zh-hant", "ja"),
+    "CYRILLIC": ("ru", "uk"),
+    "THAI": ("th",),
+    "DEVANAGARI": ("hi",),
+    "BENGALI": ("bn",),
+}
+UNSPACED = ("zh", "zh-hant", "ja", "ko", "th")  # words are found inside of runs of letters
+ENDING = re.compile(r"(?<=\w{3})(en|er|em|es|os|as|[enosaix])$")
+CYRILLIC_ENDING = re.compile(r"(?<=\w{3})([аеиоуыьэюяйё]+|[оеаяыи][мх]|[оеы]го|[ое]му)$")  # noqa: RUF001
+
+
+@dataclass(frozen=True)
+class Word:
+    """kind: what a phrase is for; value: in English; thing: what it is as a thing, for colours that
+    are one as well (rose, orange)."""
+
+    kind: Kind
+    value: str
+    thing: str = ""
+
+
+@cache
+def table() -> Any:
+    """names: hexcode -> English names; languages: a list of [label, keywords ...] for each name."""
+    packed = TABLE.read_bytes()
+    return json.loads(lzma.decompress(packed))
+
+
+def english_name(hexcode: str, known: frozenset[str]) -> str:
+    """A concept in English, by a name that the model was taught if there is one."""
+    names: list[str] = table()["names"][hexcode]
+    return next((name for name in names if name in known), names[0])
+
+
+class Lexicon:
+    """The phrases of one language that mean something, for one model's vocabulary."""
+
+    @classmethod
+    @cache
+    def of(cls, language: str, known: frozenset[str]) -> Lexicon:
+        return cls(language, known)
+
+    def __init__(self, language: str, known: frozenset[str]) -> None:
+        self.spaced = language not in UNSPACED
+        self.known = known
+        self.phrases: dict[str, Word] = {}
+        self.stems: dict[str, Word] = {}
+        rules = WORDS.get(language)
+        things = self._things(table()["languages"].get(language, ()), lenient=rules is not None)
+        if not self.spaced:
+            things |= {form(name): name for name in known}
+        small = list(_function_words(rules)) if rules else []
+        colours = [form(phrase) for phrase, word in small if word.kind == "colour"]
+        for phrase, english in things.items():
+            if self.spaced and len(phrase) < MIN_THING:
+                continue  # digits, letters of buttons, abbreviations
+            if english not in known or not self._is_coloured(phrase, colours, things):
+                self.phrases[phrase] = Word("thing", english)
+                if rules and self.spaced and len(stem(phrase)) > MIN_THING:
+                    self.stems[stem(phrase)] = Word("thing", english)
+        for phrase, word in small:
+            said = form(phrase)
+            self.phrases[said] = Word(word.kind, word.value, things.get(said, ""))
+            if self.spaced:
+                self.stems[stem(said)] = self.phrases[said]
+        self.longest = max(len(self._units(phrase)) for phrase in self.phrases)
+
+    @staticmethod
+    def _is_coloured(phrase: str, colours: Sequence[str], things: Mapping[str, str]) -> bool:
+        """Whether a phrase is a colour and another phrase for the same thing, as "red apple"."""
+        for colour in colours:
+            if colour in phrase:
+                first, _, last = phrase.partition(colour)
+                words = first.split()[-1:] + last.split()[-1:]  # without the colour's own ending
+                if any(things.get(w) == things[phrase] for w in (first, last.strip(), *words)):
+                    return True
+        return False
+
+    def _things(self, entries: Sequence[Sequence[str]], *, lenient: bool) -> dict[str, str]:
+        """Phrase -> English: labels, and the keywords that belong to one thing rather than many.
+
+        lenient: also keywords of several things; only where colours are known, which keywords are.
+        """
+        labels: dict[str, str] = {}
+        keywords: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for hexcode, entry in zip(table()["names"], entries, strict=True):
+            if not entry:
+                continue
+            english = english_name(hexcode, self.known)
+            label = form(entry[0])
+            if label not in labels or english in self.known:
+                labels[label] = english
+            for keyword in entry[1:]:
+                keywords[form(keyword)].append((label, english))
+        out = {}
+        for keyword, owners in keywords.items():
+            names = {english for _, english in owners}
+            drawn = names & self.known
+            # "dog" in "dog's head" is what it shows; of these, the plainest
+            inside = sorted((len(n), e) for n, e in owners if keyword in n and e in self.known)
+            if len(names) == 1 or (lenient and len(names) == 2 and len(drawn) == 1):
+                out[keyword] = next(iter(drawn or names))
+            elif lenient and inside:
+                out[keyword] = inside[0][1]
+        return {**out, **labels}
+
+    def _units(self, form: str) -> Sequence[str]:
+        return form.split() if self.spaced else UNIT.findall(form)
+
+    def _find(self, units: Sequence[str]) -> Word | None:
+        phrase = (" " if self.spaced else "").join(units)
+        return self.phrases.get(phrase) or (self.stems.get(stem(phrase)) if self.spaced else None)
+
+    def read(self, text: str) -> tuple[list[tuple[str, Word]], list[str]]:
+        """The phrases in a text, longest first, with what they are; and what was not found."""
+        units = self._units(form(text))
+        parts: list[tuple[str, Word | None]] = []
+        position = 0
+        while position < len(units):
+            for size in range(min(self.longest, len(units) - position), 0, -1):
+                some = units[position : position + size]
+                word = self._find(some)
+                if word:
+                    parts.append(((" " if self.spaced else "").join(some), word))
+                    break
+            else:
+                size = 1
+                parts.append((units[position], None))
+            position += size
+        if not self.spaced:
+            parts = _without_fragments(parts)
+        found = [(phrase, word) for phrase, word in parts if word]
+        return found, [phrase for phrase, word in parts if not word and not phrase.isspace()]
+
+    def misfit(self, text: str) -> tuple[int, int]:
+        """How badly a text reads: letters in no known phrase, then how many phrases it takes."""
+        found, missed = self.read(text)
+        return sum(map(len, missed)), len(found)
+
+
+def _without_fragments(parts: Sequence[tuple[str, Word | None]]) -> list[tuple[str, Word | None]]:
+    """Runs of unknown letters as one; a thing of one letter beside them is a piece of that word."""
+    unknown = [word is None and not phrase.isspace() for phrase, word in parts]
+    for i, (phrase, word) in enumerate(parts):
+        beside = unknown[max(0, i - 1) : i] + unknown[i + 1 : i + 2]
+        if word and word.kind == "thing" and len(phrase) == 1 and any(beside):
+            unknown[i] = True
+    out: list[tuple[str, Word | None]] = []
+    for i, (phrase, word) in enumerate(parts):
+        if unknown[i] and i and unknown[i - 1]:
+            out[-1] = out[-1][0] + phrase, None
+        else:
+            out.append((phrase, None if unknown[i] else word))
+    return out
+
+
+def _function_words(words: FunctionWords) -> Iterable[tuple[str, Word]]:
+    for english, phrases in words.colours.items():
+        yield from ((phrase, Word("colour", english)) for phrase in phrases.split(","))
+    for english, phrases in words.places.items():
+        yield from ((phrase, Word("place", english)) for phrase in phrases.split(","))
+    for number, phrases in enumerate(words.counts, 1):
+        for phrase in phrases.split(","):
+            for measure in words.measures.split(","):
+                yield phrase + measure, Word("count", str(number))
+    kinds: tuple[tuple[Kind, str], ...] = (
+        ("background", words.background),
+        ("joining", words.joining),
+        ("passing", words.passing),
+    )
+    for kind, phrases in kinds:
+        yield from ((phrase, Word(kind, "")) for phrase in phrases.split(","))
+
+
+def form(text: str) -> str:
+    """Lower case, words divided by single spaces, Latin letters without accents."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold().replace("ё", "е"))  # noqa: RUF001
+    kept: list[str] = []
+    for ch in decomposed:
+        if unicodedata.combining(ch) and kept and script(kept[-1]) == "LATIN":
+            continue
+        kept.append(ch)
+    composed = unicodedata.normalize("NFC", "".join(kept))
+    marks = ("L", "M", "N")
+    return " ".join(
+        "".join(c if unicodedata.category(c)[0] in marks else " " for c in composed).split()
+    )
+
+
+def words_in(text: str) -> list[str]:
+    return form(text).split()
+
+
+def stem(phrase: str) -> str:
+    """Every word without a usual ending: roten, rot; zorros, zorr; красном, красн."""
+    for _ in range(2):
+        words = (CYRILLIC_ENDING.sub("", ENDING.sub("", word)) for word in phrase.split())
+        phrase = " ".join(words)
+    return phrase
+
+
+def script(character: str) -> str:
+    name = unicodedata.name(character, "").split()
+    if name and name[0] in ("IDEOGRAPHIC", "KANGXI"):
+        return "CJK"
+    return name[0] if name and (name[0] in SCRIPTS or name[0] == "LATIN") else "OTHER"

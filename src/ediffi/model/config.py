@@ -1,0 +1,125 @@
+"""What a model folder says about itself: stages, encoders, training data, vocabulary."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ediffi.core.types import ROLES, DataSource
+from ediffi.diffusion.samplers import SAMPLERS
+from ediffi.diffusion.sigmas import NoiseDistribution
+from ediffi.encoders.spec import EncoderSpec
+from ediffi.networks.unet import UNetConfig
+
+StageName = Literal["base", "sr256", "sr1024"]
+
+
+class Sampling(BaseModel):
+    """How a stage is sampled unless the user says otherwise.
+
+    sigma_min, sigma_max, rho: Karras et al. 2022, equation 5; an upscaler starts from the enlarged
+    low-resolution picture plus noise of std sigma_max.
+    guidance_interval: guidance acts for sigma in (low, high], None for all.
+    threshold_percentile: of |x0|, None for no thresholding; threshold_cap: its largest scale.
+    augmentation: std of the noise that an upscaler's input gets, once per picture.
+    style_strength: how much of a reference picture's part is taken, see `Referenced`; 0 for none.
+    tile: side in pixels of the tiles that bound an upscaler's memory, None for the picture whole.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sampler: str = "dpmpp_2m"
+    num_steps: int = Field(ge=1, le=1000)
+    sigma_min: float = Field(gt=0)
+    sigma_max: float = Field(gt=0)
+    rho: float = Field(default=7.0, gt=0)
+    guidance_scale: float = Field(default=1.0, ge=0, le=100)
+    guidance_interval: tuple[float, float] | None = None
+    threshold_percentile: float | None = Field(default=None, gt=0, le=1)
+    threshold_cap: float = Field(default=1.0, ge=1)
+    augmentation: float = Field(default=0.0, ge=0)
+    style_strength: float = Field(default=1.0, ge=0, le=3)
+    tile: int | None = Field(default=None, ge=16)
+
+    @model_validator(mode="after")
+    def _check(self) -> Sampling:
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"unknown sampler {self.sampler!r}: choose {' or '.join(SAMPLERS)}")
+        if self.sigma_min > self.sigma_max:
+            raise ValueError(f"sigma_min {self.sigma_min} is above sigma_max {self.sigma_max}")
+        return self
+
+
+class StageConfig(BaseModel):
+    """One diffusion model of the cascade.
+
+    resolution: side of its pictures, pixels; sigma_data: std of what its network draws (of the
+    pictures in a base, of what the enlarged picture lacks in an upscaler); noise: the p(sigma) it
+    was trained with; images_seen: by the weights beside this file; listens: roles that it was
+    trained with, the others stay its null tokens (None: all).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: StageName
+    resolution: int = Field(ge=16)
+    network: UNetConfig
+    sigma_data: float = Field(gt=0)
+    noise: NoiseDistribution = NoiseDistribution()
+    sampling: Sampling
+    images_seen: int = Field(default=0, ge=0)
+    listens: tuple[str, ...] | None = None
+
+    @property
+    def input_resolution(self) -> int:
+        """Side of the low-resolution picture that an upscaler reads."""
+        return self.resolution // self.network.scale
+
+
+class ModelConfig(BaseModel):
+    """A whole model.
+
+    vocabulary: what it was trained to draw, label -> keywords; words: other words of its training
+    captions (colours, places, styles). Both empty: nothing is claimed and nothing is noted.
+    looks: what captions call each style; spread: styles that seeds take in turn; grounds: plain
+    backgrounds, as phrases. See `with_look`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    name: str
+    stages: tuple[StageConfig, ...] = Field(min_length=1)
+    encoders: dict[str, EncoderSpec]
+    data: tuple[DataSource, ...] = ()
+    vocabulary: dict[str, tuple[str, ...]] = {}
+    styles: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    looks: dict[str, tuple[str, ...]] = {}
+    spread: tuple[str, ...] = ()
+    grounds: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> ModelConfig:
+        unknown = set(self.encoders) - set(ROLES)
+        if unknown:
+            raise ValueError(f"unknown roles {sorted(unknown)}: choose from {', '.join(ROLES)}")
+        if not set(self.spread) <= self.looks.keys():
+            raise ValueError("spread: every style needs looks")
+        for before, after in zip(self.stages, self.stages[1:], strict=False):
+            if after.input_resolution != before.resolution:
+                raise ValueError(
+                    f"stage {after.name} reads {after.input_resolution} px, "
+                    f"but {before.name} draws {before.resolution} px"
+                )
+        return self
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """What captions of its training said beside the vocabulary: words and styles."""
+        return (*self.words, *self.styles)
+
+    def stage(self, name: str) -> StageConfig:
+        """The stage of that name."""
+        return next(stage for stage in self.stages if stage.name == name)

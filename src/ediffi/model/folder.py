@@ -1,0 +1,192 @@
+"""Model folders: written so that a crash leaves no half file, read only if every hash agrees.
+
+- config.json: ModelConfig, its stages by name
+- STAGE/config.json: StageConfig
+- STAGE/model.safetensors: weights, bfloat16
+- NAME/...: an encoder that comes with the model, as transformers saves it
+- manifest.json: sha256 of each file above
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from ediffi.core.errors import Notice, UserError
+from ediffi.core.files import file_sha256, make_folder, replace_all
+from ediffi.encoders.spec import EncoderSpec
+from ediffi.model.config import ModelConfig
+
+BUNDLED = Path(__file__).parent.parent / "models"
+MANIFEST = "manifest.json"
+ENCODER_SUFFIXES = (".json", ".txt", ".model", ".safetensors")
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def locate(name: str | Path, **hub: Any) -> Path:
+    """The folder of a model: one that ships with ediffi, a folder on disk, or a hub repository.
+
+    hub: passed to `huggingface_hub.snapshot_download`, e.g. revision.
+
+    Raises:
+        UserError: found nowhere.
+    """
+    if os.path.isfile(BUNDLED / name / MANIFEST) and os.sep not in str(name):
+        return BUNDLED / name
+    folder = Path(name).expanduser()
+    if os.path.isdir(folder):  # unlike Path.is_dir, False for impossible names
+        return folder
+    shipped = sorted(path.parent.name for path in BUNDLED.glob(f"*/{MANIFEST}"))
+    missing = f"no model folder {str(name)!r} (shipped with ediffi: {', '.join(shipped) or 'none'})"
+    # "runs/fox" where runs/ is here is a mistyped folder, not a repository of user "runs".
+    if not HUB_NAME.fullmatch(str(name)) or os.path.isdir(folder.parent):
+        raise UserError(missing)
+    from huggingface_hub import snapshot_download
+
+    warnings.warn(f"no folder {str(name)!r} here: asking the hub for it", Notice, stacklevel=2)
+    try:
+        return Path(snapshot_download(str(name), **hub))
+    except Exception as error:  # the hub's client raises many unrelated classes
+        raise UserError(f"{missing}, and not on the hub: {type(error).__name__}") from error
+
+
+class ModelFolder:
+    """A model folder, opened: its configuration is checked now, weights when they are read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.hashes = read_manifest(path)
+        top = self._json("config.json")
+        stages = [self._json(f"{name}/config.json") for name in top["stages"]]
+        try:
+            self.config = ModelConfig.model_validate(top | {"stages": stages})
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise UserError(f"{path}: bad configuration at {place}: {first['msg']}") from error
+
+    @property
+    def hash(self) -> str:
+        """One sha256 that stands for the whole model."""
+        return manifest_hash(self.hashes)
+
+    def weights(self, stage: str) -> dict[str, Tensor]:
+        """The state of a stage's network, bfloat16."""
+        return safetensors.torch.load_file(self._checked(f"{stage}/model.safetensors"))
+
+    def num_parameters(self, stage: str) -> int:
+        """Numbers in a stage's weights, read from the file's header."""
+        with safetensors.safe_open(self._checked(f"{stage}/model.safetensors"), "pt") as file:
+            shapes = [file.get_slice(key).get_shape() for key in file.keys()]
+        return sum(int(torch.Size(shape).numel()) for shape in shapes)
+
+    def check_encoder(self, role: str) -> None:
+        """Hash the files of a role's encoder if it lies in the folder.
+
+        Raises:
+            UserError: one is missing or damaged.
+        """
+        for name in inside(self.hashes, [self.config.encoders[role]]):
+            self._checked(name)
+
+    def _json(self, name: str) -> Any:
+        return json.loads(self._checked(name).read_text())
+
+    def _checked(self, name: str) -> Path:
+        path = self.path / name
+        if name not in self.hashes:
+            raise UserError(f"{self.path / MANIFEST} does not list {name}. Copy the model again")
+        if not path.is_file():
+            raise UserError(f"{path} is missing. Copy the model again")
+        found = file_sha256(path)
+        if found != self.hashes[name]:
+            raise UserError(
+                f"{path} is damaged: sha256 {found}, expected {self.hashes[name]}. "
+                "Copy the model again"
+            )
+        return path
+
+
+def inside(names: Iterable[str], encoders: Iterable[EncoderSpec]) -> list[str]:
+    """Those of a model's files that belong to one of these encoders."""
+    folders = {f"{spec.source}/" for spec in encoders}
+    return [name for name in names if any(name.startswith(folder) for folder in folders)]
+
+
+def save_model(
+    folder: Path,
+    config: ModelConfig,
+    weights: Mapping[str, Mapping[str, Tensor]],
+    *,
+    encoders: Mapping[str, Path] | None = None,
+) -> str:
+    """Write or update a model folder; returns the model's hash.
+
+    weights: state of each stage's network, by stage name. encoders: folders that are copied in,
+    by the relative `source` that the configuration gives them. Stages and encoders that are not
+    given stay as they are in the folder. All new files are written under temporary names first.
+    """
+    old = read_manifest(folder) if (folder / MANIFEST).is_file() else {}
+    stages = [stage.name for stage in config.stages]
+    top = config.model_dump(mode="json") | {"stages": stages}
+    files: dict[str, bytes] = {"config.json": _dump(top)}
+    for stage in config.stages:
+        files[f"{stage.name}/config.json"] = _dump(stage.model_dump(mode="json"))
+    for name, state in weights.items():
+        half = {key: value.detach().cpu().bfloat16().contiguous() for key, value in state.items()}
+        files[f"{name}/model.safetensors"] = safetensors.torch.save(half)
+    for name, source in (encoders or {}).items():
+        files |= {f"{name}/{file.name}": file.read_bytes() for file in encoder_files(source)}
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    hashes |= {
+        name: old[name] for name in inside(old, config.encoders.values()) if name not in hashes
+    }
+    for name in stages:
+        kept = f"{name}/model.safetensors"
+        if kept not in hashes:
+            if kept not in old:
+                raise UserError(f"stage {name} has no weights, neither given nor in {folder}")
+            hashes[kept] = old[kept]  # not hashed anew: damage must stay visible
+    hashes = dict(sorted(hashes.items()))
+    files[MANIFEST] = _dump({"files": hashes})
+    for name in ["", *stages, *(encoders or {})]:
+        make_folder(folder / name)
+    replace_all({folder / name: data for name, data in files.items()})
+    return manifest_hash(hashes)
+
+
+def encoder_files(folder: Path) -> list[Path]:
+    """What makes an encoder: configuration, tokenizer, weights."""
+    return sorted(path for path in folder.iterdir() if path.suffix in ENCODER_SUFFIXES)
+
+
+def read_manifest(folder: Path) -> dict[str, str]:
+    """The sha256 of every file of a model, by its path in the folder."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise UserError(f"{folder} is not a model folder: it has no {MANIFEST}")
+    try:
+        files = json.loads(path.read_text())["files"]
+        return {str(name): str(digest) for name, digest in files.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged: {error}. Copy the model again") from error
+
+
+def manifest_hash(hashes: Mapping[str, str]) -> str:
+    lines = "".join(f"{digest} {name}\n" for name, digest in sorted(hashes.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _dump(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,1 @@
+"""The default model's data: the pictogram grid, and scenes composed from it."""

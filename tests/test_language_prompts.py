@@ -1,0 +1,150 @@
+# ruff: noqa: RUF001
+"""Prompts in other languages and emoji: what they are understood as, and what is left alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ediffi.core.errors import Notice, UserError
+from ediffi.language.languages import understand
+from ediffi.language.lexicon import TABLE, table
+from ediffi.language.vocabulary import in_english, words_of
+from ediffi.model import Cascade, ModelFolder, locate
+from studies import first_weights
+
+CONFIG = ModelFolder(locate("pictogram")).config
+WORDS = {word for phrase in (*CONFIG.words, *CONFIG.styles) for word in words_of(phrase)}
+
+
+def english(text: str) -> str | None:
+    found = understand(text, CONFIG.vocabulary, WORDS)
+    return found and found.text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("红色背景上的一只狐狸", "a fox on a red background"),
+        ("紅色背景上的一隻狐狸", "a fox on a red background"),
+        ("赤い背景のキツネ", "a fox on a red background"),
+        ("빨간 배경의 여우", "a fox on a red background"),
+        ("ein Fuchs auf rotem Hintergrund", "a fox on a red background"),
+        ("un renard sur fond rouge", "a fox on a red background"),
+        ("un zorro sobre fondo rojo", "a fox on a red background"),
+        ("una volpe su uno sfondo rosso", "a fox on a red background"),
+        ("uma raposa em um fundo vermelho", "a fox on a red background"),
+        ("лиса на красном фоне", "a fox on a red background"),
+    ],
+)
+def test_one_sentence_in_ten_ways(text: str, said: str) -> None:
+    assert english(text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("狐狸在火箭旁边，浅蓝色背景", "a fox next to a rocket on a light blue background"),
+        ("火箭上面的企鹅", "a rocket below a penguin"),
+        ("两只企鹅和一把吉他，黄色背景", "two penguins and a guitar on a yellow background"),
+        ("一只黑色的猫在白色背景上", "a black cat on a white background"),
+        ("一只fox在红色背景上", "a fox on a red background"),
+        ("水色の背景にキツネとロケット", "a fox and a rocket on a light blue background"),
+        (
+            "ein roter Apfel neben einer Rakete, auf hellblauem Hintergrund",
+            "a red apple next to a rocket on a light blue background",
+        ),
+        ("zwei Füchse auf blauem Grund", "two foxes on a blue background"),
+        # a rose, and what is pink
+        ("une rose sur fond bleu clair", "a rose on a light blue background"),
+        ("un renard sur fond rose", "a fox on a pink background"),
+        ("un pingüino encima de una guitarra", "a penguin above a guitar"),
+        ("dos zorros", "two foxes"),
+    ],
+)
+def test_places_colours_and_numbers(text: str, said: str) -> None:
+    assert english(text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("🦊", "a fox"),
+        ("🦊🚀", "a fox and a rocket"),
+        ("🦊 on a red background", "a fox on a red background"),
+        ("a 🦊 next to a red 🚗", "a fox next to a red car"),
+        ("👩🏽\N{ZERO WIDTH JOINER}🚀 in the snow", "an astronaut in the snow"),
+        ("☀️", "a sun"),
+    ],
+)
+def test_emoji(text: str, said: str) -> None:
+    assert english(text) == said
+
+
+def test_what_is_not_known_is_told() -> None:
+    found = understand("跳舞的狐狸", CONFIG.vocabulary)
+    assert found is not None and (found.text, found.missed) == ("a fox", ("跳舞",))
+    assert english("哲学与自由") is None and english("философия") is None
+
+
+def test_things_beyond_the_vocabulary_have_their_english_name() -> None:
+    assert "zebra" not in CONFIG.vocabulary and english("斑马") == "a zebra"
+
+
+@pytest.mark.parametrize(
+    ("language", "least"),
+    [("zh", 1.0), ("ja", 0.97), ("ru", 0.97), ("de", 0.8), ("fr", 0.8), ("es", 0.8)],
+)
+def test_labels_of_the_things_it_draws(language: str, least: float) -> None:
+    """The rest of a language's labels are nearly all English words as well: taxi, koala."""
+    rows = zip(table()["names"].values(), table()["languages"][language], strict=True)
+    ours = [(names[0], row[0]) for names, row in rows if names[0] in CONFIG.vocabulary]
+    right = [name for name, label in ours if name in (english(label) or "")]
+    wrong = [label for name, label in ours if name not in (english(label) or name)]
+    assert len(ours) > 120 and len(right) >= least * len(ours) and len(wrong) <= 0.03 * len(ours)
+
+
+ENGLISH = [
+    "a majestic steampunk zeppelin drifting over Paris at dusk",
+    "steampunk zeppelin",
+    "rose taxi orange",
+    "die cat",
+    "5 °C and Acme™ © → café",
+    "A FOX!  (two of them...)",
+    "naïve fiancée with a piñata",
+    "an \N{LEFT DOUBLE QUOTATION MARK}owl\N{RIGHT DOUBLE QUOTATION MARK} \N{EN DASH} in ink",
+]
+
+
+def test_english_is_left_alone() -> None:
+    """Byte for byte: odd sentences, every prompt of the evaluation, every label of the table."""
+    evaluated = Path(first_weights.__file__).with_name("first_weights_prompts.jsonl")
+    prompts = [json.loads(line)["prompt"] for line in evaluated.read_text().splitlines()]
+    labels = [entry[0] for entry in table()["languages"]["en"]]
+    assert len(prompts) == 256 and len(labels) == 1451
+    for text in (*ENGLISH, *prompts, *labels):
+        assert english(text) in (None, text)
+        assert in_english(text, CONFIG.vocabulary, CONFIG.phrases, CONFIG.name) == text
+
+
+def test_the_model_says_how_it_understands(model_folder: Path) -> None:
+    cascade = Cascade.from_pretrained(model_folder)
+    options = {"seeds": 3, "stop_at": 16}
+    with pytest.warns(Notice, match="'狐狸' is understood as 'a fox'"):
+        foreign = cascade.generate("狐狸", **options)
+    assert foreign.equal(cascade.generate("a fox", **options))
+    with pytest.warns(Notice, match="nothing is known of 跳舞"):
+        cascade.stream("跳舞的狐狸", **options)
+    with pytest.raises(UserError, match="nothing is known in '哲学与自由'"):
+        cascade.stream("哲学与自由", **options)
+    assert in_english("狐狸", {}, (), CONFIG.name) == "狐狸"  # to a model that claims nothing
+
+
+def test_the_table_is_small_and_says_whose_it_is() -> None:
+    assert TABLE.stat().st_size < 1_500_000
+    facts = table()
+    assert "emojibase-data" in facts["source"] and facts["licence"].startswith("MIT")
+    assert len(facts["languages"]) == 27
+    assert all(len(rows) == len(facts["names"]) for rows in facts["languages"].values())

@@ -1,0 +1,54 @@
+"""The default model as it ships: whole, within its size budget, and able to draw."""
+
+from __future__ import annotations
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ediffi.core.types import StageInput
+from ediffi.data.heldout import is_concept_held_out
+from ediffi.diffusion import ResidualEDM
+from ediffi.encoders import make_prompt
+from ediffi.model import Cascade, ModelFolder, locate
+from ediffi.pictogram.composer import vocabulary
+
+# megabytes of bf16, for good: base with all experts, then the upscalers
+BUDGET = {"base": 50, "sr256": 10, "sr1024": 10}
+
+
+def test_every_file_has_its_hash_and_fits_the_budget() -> None:
+    folder = ModelFolder(locate("pictogram"))
+    assert [stage.name for stage in folder.config.stages] == list(BUDGET)
+    for name, megabytes in BUDGET.items():
+        assert (folder.path / name / "model.safetensors").stat().st_size < megabytes * 1e6
+        assert all(t.dtype == torch.bfloat16 for t in folder.weights(name).values())
+    assert folder.config.data and all(source.licence for source in folder.config.data)
+    assert (folder.path / "README.md").is_file()
+
+
+def test_no_held_out_concept_is_claimed() -> None:
+    assert not any(is_concept_held_out(hexcode) for hexcode in vocabulary())
+    claimed = ModelFolder(locate("pictogram")).config.vocabulary
+    assert set(claimed) <= set(vocabulary().values())
+
+
+def test_it_draws_the_readmes_picture() -> None:
+    cascade = Cascade.from_pretrained("pictogram")
+    prompt = "a red fox on a light blue background"
+    small, again = (cascade.generate(prompt, seeds=7, stop_at=64) for _ in range(2))
+    assert torch.equal(small, again)
+    corners = small[0, :, ::63, ::63].mean(dim=(1, 2))
+    assert corners[2] > 0.5 and corners[2] > corners[0] + 0.2  # light blue
+
+
+def test_a_pass_of_the_largest_stage_costs_at_most_60_gflop() -> None:
+    cascade = Cascade.from_pretrained("pictogram")
+    stage, prompt = cascade.stage("sr1024"), make_prompt(cascade.encoders, ["a fox"])
+    cond = StageInput(prompt, torch.zeros(1, 3, 256, 256), torch.zeros(1))
+    assert isinstance(stage.denoiser, ResidualEDM)
+    with torch.no_grad():
+        with FlopCounterMode(display=False) as once:
+            stage.denoiser.known(cond, (1024, 1024))  # kept for all passes of a picture
+        with FlopCounterMode(display=False) as counter:
+            stage.denoiser(torch.zeros(1, 3, 1024, 1024), torch.ones(1), cond)
+    assert counter.get_total_flops() < 60e9 and once.get_total_flops() < 60e9
