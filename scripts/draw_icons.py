@@ -2,7 +2,7 @@
 
     npm pack @iconify-json/openmoji@1.2.29 @iconify-json/emojione-v1@1.2.3
     python scripts/draw_icons.py iconify-json-openmoji-1.2.29.tgz -o styles rocket pizza
-    ediffi evaluate --protocol style --references styles -o report
+    python -m studies style --references styles -o report
 
 Both sets are CC BY-SA 4.0: pictures of them are for looking, not for training shipped weights.
 """
