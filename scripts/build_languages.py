@@ -25,10 +25,11 @@ def main() -> None:
     archive = pictogram_dir() / "packages" / package.archive
     check(archive, package)
     ours = words()
-    names = {}
+    names, groups = {}, {}
     for concept in read_concepts(archive):
         clean = " ".join("".join(c for c in concept.label if c not in ":“”()").split())
         names[concept.hexcode] = list(dict.fromkeys([*ours.get(concept.hexcode, ()), clean]))
+        groups[concept.hexcode] = [concept.group, concept.subgroup]
     with tarfile.open(archive) as tar:
         data = [n.split("/")[1] for n in tar.getnames() if n.endswith("/data.json")]
     languages = {}
@@ -40,6 +41,7 @@ def main() -> None:
         "source": f"{package.name} {package.version}",
         "licence": f"{package.licence}, {package.attribution}",
         "names": names,
+        "groups": groups,
         "languages": languages,
     }
     text = json.dumps(table, ensure_ascii=False, separators=(",", ":"))
