@@ -128,7 +128,7 @@ BAD = {
     "command": (["paint-it"], "No such command 'paint-it'"),
     "size": (["generate", "a cat", "--stop-at", "65"], "cannot stop at 65"),
     "steps": (["generate", "a cat", "--steps", "many"], "--steps takes whole numbers"),
-    "zero steps": (["generate", "a cat", "--steps", "0"], "num_steps of stage base"),
+    "zero steps": (["generate", "a cat", "--steps", "0"], "stage base, num_steps"),
     "guidance": (["generate", "a cat", "--guidance", "1,2"], "2 values for 3 stages"),
     "seed": (["generate", "a cat", "--seed", "-1"], "'--seed'"),
     "num images": (["generate", "a cat", "--num-images", "0"], "'--num-images'"),

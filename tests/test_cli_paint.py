@@ -95,7 +95,7 @@ BAD = {
     "not a map": (["--map", "palette.json", "--palette", "palette.json"], "is not a picture"),
     "weight": (["--regions", "regions.json", "--weight", "-1"], "'--weight'"),
     "scale": (["--regions", "regions.json", "--scale", "mean"], "'--scale'"),
-    "option": (["--regions", "regions.json", "--steps", "0"], "num_steps of stage base"),
+    "option": (["--regions", "regions.json", "--steps", "0"], "stage base, num_steps"),
 }
 
 

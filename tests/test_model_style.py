@@ -20,7 +20,7 @@ from ediffi.core.types import Prompt, StageInput, Tokens
 from ediffi.diffusion import Guided, Referenced
 from ediffi.encoders import EncoderSpec, Style, load_encoder
 from ediffi.encoders.style import encode_styles
-from ediffi.model import Cascade
+from ediffi.model import Cascade, Request
 from ediffi.model.looks import with_look
 from ediffi.output import read_parameters
 
@@ -61,7 +61,7 @@ def test_subsets_are_different_and_default_is_all_that_is_given(cascade: Cascade
         "unknown role": {"use": ["t6"]},
         "2 references for 1 prompts": {"style": [RED, BLUE]},
         "no stage 'sr1024' runs": {"style": RED, "style_stages": ["sr1024"]},
-        "style_strength of stage base": {"style": RED, "style_strength": -1},
+        "stage base, style_strength": {"style": RED, "style_strength": -1},
     }.items():
         with pytest.raises(UserError, match=wrong):
             draw(cascade, **options)
@@ -91,7 +91,9 @@ def test_stages_follow_it_or_not(cascade: Cascade) -> None:
     both = draw(cascade, style=RED, stop_at=64)
     upper = draw(cascade, style=RED, stop_at=64, style_stages=["sr256"])
     assert not torch.equal(base, both) and not torch.equal(upper, both)
-    plan = cascade.plan(style_stages=["base"], style_strength=0.5)
+    plan = cascade.plan(
+        Request.of(prompts="a", style=RED, style_stages=["base"], style_strength=0.5)
+    ).stages
     assert [how.style_strength for _, how in plan] == [0.5, 0.0, 0.0]
 
 

@@ -127,7 +127,7 @@ def test_every_pixel_has_one_owner() -> None:
         ({"#ff0000": {"weight": 2}}, "give either phrase or span"),
         ({"#ff0000": {"phrase": "cat", "weight": -1}}, "greater than or equal to 0"),
         ({"#ff0000": {"phrase": "cat", "colour": 1}}, "Extra inputs"),
-        (["#ff0000"], "the palette, as a whole"),
+        (["#ff0000"], "the palette: "),
     ],
 )
 def test_bad_palettes(palette: object, complaint: str) -> None:

@@ -71,7 +71,7 @@ def test_the_same_phrase_painted_twice_is_one_region() -> None:
         Region(box(0.25, 0.25, 1, 1), "cat", negative="rocket"),
         Region(box(0, 0, 1, 1), span=(16, 22), weight=2.0),
     )
-    placed = place(TEXT, Painting(regions, weight=1.0))
+    placed = place(TEXT, Painting(regions, weight=1.0)).regions
     assert [(p.span, p.weight) for p in placed] == [
         ((2, 5), 1.0),
         ((16, 22), -1.0),
@@ -98,7 +98,6 @@ def test_bad_regions(region: Region, complaint: str) -> None:
 
 
 def test_no_regions_and_too_many() -> None:
-    assert place(TEXT, None) == []
     for count in (0, 65):
         with pytest.raises(UserError, match=f"{count} regions are painted"):
             place(TEXT, Painting((Region(box(0, 0, 1, 1), "cat"),) * count))
@@ -122,7 +121,11 @@ def test_masks_and_columns_of_a_batch(cascade: Cascade) -> None:
         None,
         Painting((Region(box(0, 0, 1, 1), span=(2, 5), weight=2.0),)),
     ]
-    prompt = paint(make_prompt(cascade.encoders, texts), cascade.encoders, texts, paintings)
+    placements = [
+        painting and place(t, painting) for t, painting in zip(texts, paintings, strict=True)
+    ]
+    tidy = [" ".join(text.split()) for text in texts]
+    prompt = paint(make_prompt(cascade.encoders, tidy), cascade.encoders, tidy, placements)
     regions = prompt.regions
     assert isinstance(regions, Regions) and regions.masks.shape == (3, 2, 256, 256)
     assert regions.weight.tolist() == [[0.5, 0.5], [0, 0], [1.0, 0]]
@@ -136,8 +139,8 @@ def test_one_form_for_a_batch(cascade: Cascade) -> None:
     paintings = [Painting((region,)), Painting((region,), form=RegionForm("std"))]
     with pytest.raises(UserError, match="same form"):
         cascade.stream(["a cat", "a red cat"], regions=paintings)
-    with pytest.raises(UserError, match="1 paintings for 2 prompts"):
-        cascade.stream(["a cat", "a red cat"], regions=paintings[:1])
+    with pytest.raises(UserError, match="3 paintings for 2 prompts"):
+        cascade.stream(["a cat", "a red cat"], regions=[*paintings, None])
 
 
 def test_a_phrase_behind_what_is_read(cascade: Cascade) -> None:

@@ -40,7 +40,7 @@ def test_layouts_are_fixed_and_paint_the_words_they_name(
     }
     for row in rows:
         assert f"{row.background} background" in row.prompt
-        placed = place(row.prompt, row.painting(0.5, RegionForm()))
+        placed = place(row.prompt, row.painting(0.5, RegionForm())).regions
         assert len(placed) == len(row.things)
         for region in placed:
             assert 0.03 < float(region.mask.mean()) < 0.25

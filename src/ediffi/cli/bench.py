@@ -174,7 +174,7 @@ def _time_regions(model: str, repeats: int) -> None:
 
     from ediffi.encoders import make_prompt
     from ediffi.model import Cascade
-    from ediffi.paint import from_regions, paint
+    from ediffi.paint import from_regions, paint, place
 
     places = [
         {"phrase": "fox", "box": [0, 0.2, 0.5, 1]},
@@ -182,7 +182,7 @@ def _time_regions(model: str, repeats: int) -> None:
     ]
     cascade = Cascade.from_pretrained(model)
     plain = make_prompt(cascade.encoders, [PROMPT])
-    painted = paint(plain, cascade.encoders, [PROMPT], [from_regions(places)])
+    painted = paint(plain, cascade.encoders, [PROMPT], [place(PROMPT, from_regions(places))])
     _table("stage", "plain s", "painted s", "more")
     for stage in cascade.stages:
         how, side = stage.config.sampling, stage.config.resolution

@@ -37,14 +37,14 @@ def compare(
     texts = None if prompts is None else _lines(prompts)
     from ediffi.evaluate.comparison import compare as run
     from ediffi.evaluate.evaluation import Settings
-    from ediffi.model import Cascade
+    from ediffi.model import Cascade, stages_to_run
 
     settings = Settings(num_images=num_images, stage=stage, extractor=extractor)
     open_second = partial(Cascade.from_pretrained, b)
     second = open_second()
     with open_context(settings, a, output, processes, cache) as context:
         for cascade in (context.cascade, second):
-            cascade.plan(stop_at=context.stage)  # a wrong --stage is told before any work
+            stages_to_run(cascade.config, context.stage)  # a wrong --stage is told before any work
         run(context, second, open_second, texts)
     typer.echo(f"wrote {output / 'index.html'}")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -36,6 +38,14 @@ class Clock:
     def line(self) -> str:
         parts = [f"{part} {seconds:.2f} s" for part, seconds in self.parts.items()]
         return ", ".join([*parts, f"total {self._last - self._start:.2f} s"])
+
+
+def how_to_open(pictures: Sequence[Path]) -> str:
+    """Where the pictures are and how to look at the first, for a person."""
+    command = {"darwin": "open", "win32": "start"}.get(sys.platform, "xdg-open")
+    first = pictures[0].absolute()
+    what = str(first) if len(pictures) == 1 else f"{len(pictures)} pictures in {first.parent}"
+    return f"{what} (to look: {command} {shlex.quote(str(pictures[0]))}, or --open next time)"
 
 
 @contextmanager

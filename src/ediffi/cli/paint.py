@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ediffi.cli.generate import draw, generate
+from ediffi.cli import options as opt
+from ediffi.cli.display import Clock
+from ediffi.cli.drawing import Files, draw
 from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Growth(StrEnum):
 
 
 def paint(
+    prompt: opt.Prompt = None,
+    output: opt.Output = None,
     map: Annotated[
         Path | None, typer.Option("--map", help="A picture, each phrase's place in its colour.")
     ] = None,
@@ -54,7 +57,25 @@ def paint(
             "attention alone, as the paper does.",
         ),
     ] = None,
-    **options: Any,
+    model: opt.Model = "pictogram",
+    seed: opt.Seed = None,
+    num_images: opt.NumImages = 1,
+    stop_at: opt.StopAt = None,
+    start_from: opt.StartFrom = None,
+    steps: opt.Steps = None,
+    guidance: opt.Guidance = None,
+    sampler: opt.Sampler = None,
+    use: opt.Use = None,
+    style: opt.Style = None,
+    style_strength: opt.StyleStrength = None,
+    style_stages: opt.StyleStages = None,
+    looks: opt.Looks = True,
+    prompts: opt.Prompts = None,
+    preview: opt.Preview = False,
+    dtype: opt.DType = opt.Precision.bf16,
+    tile: opt.Tile = None,
+    device: opt.Device = opt.DeviceName.auto,
+    show: opt.Open = False,
 ) -> None:
     """Draw a picture of a sentence, with its phrases where you painted them.
 
@@ -65,22 +86,40 @@ def paint(
 
     ediffi paint "a cat next to a rocket" --regions regions.json --weight 1.5 --stop-at 64
     """
-    forms = {"scale": scale, "growth": growth, "placed": placed}
-    asked = {name: value for name, value in forms.items() if value is not None}
-
-    def read() -> Painting:
-        return _painting(map, palette, regions, {} if weight is None else {"weight": weight}, asked)
-
-    draw(**options, painted=read)
+    clock = Clock()
+    texts = opt.read_prompts(prompt, prompts)
+    form = {"scale": scale, "growth": growth, "placed": placed}
+    given = opt.given(
+        clock,
+        prompts=texts,
+        seed=seed,
+        num_images=num_images,
+        stop_at=stop_at,
+        start_from=start_from,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
+        use=use,
+        style=style,
+        style_strength=style_strength,
+        style_stages=style_stages,
+        looks=looks,
+        painting=_painting(map, palette, regions, weight, form),
+        dtype=dtype,
+        tile=tile,
+    )
+    files = Files.of(texts, num_images, output, in_folder=prompts is not None)
+    draw(given, files, clock, model=model, device=device, preview=preview, show=show)
 
 
 def _painting(
     map: Path | None,
     palette: Path | None,
     regions: Path | None,
-    changes: dict[str, Any],
+    weight: float | None,
     form: dict[str, Any],
 ) -> Painting:
+    """What is painted; weight, form: instead of its own, where they are not None."""
     from dataclasses import replace
 
     from ediffi.paint import from_map, from_regions, no_palette, read_json
@@ -97,15 +136,6 @@ def _painting(
         painting = from_map(map, read_json(palette, "--palette"))
     if painting.coverage is not None:
         typer.echo(painting.coverage.line(), err=True)
-    return replace(painting, form=replace(painting.form, **form), **changes)
-
-
-def _with_options_of_generate() -> None:
-    """Give `paint` the parameters of `generate` in place of **options."""
-    theirs = list(inspect.signature(generate, eval_str=True).parameters.values())
-    ours = list(inspect.signature(paint, eval_str=True).parameters.values())[:-1]
-    both = [*theirs[:2], *ours, *theirs[2:]]  # the prompt and the output come first
-    paint.__signature__ = inspect.Signature(both)  # type: ignore[attr-defined]
-
-
-_with_options_of_generate()
+    asked = {name: value for name, value in form.items() if value is not None}
+    weight = painting.weight if weight is None else weight
+    return replace(painting, weight=weight, form=replace(painting.form, **asked))

@@ -2,41 +2,61 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ediffi.cli.generate import draw, generate
-
-# options of `generate` that a picture replaces
-WORDY = ("prompt", "prompts", "use", "style", "looks")
+from ediffi.cli import options as opt
+from ediffi.cli.display import Clock
+from ediffi.cli.drawing import Files, draw
 
 
 def vary(
     picture: Annotated[Path, typer.Argument(help="The picture to vary.")],
-    **options: Any,
+    output: opt.Output = None,
+    model: opt.Model = "pictogram",
+    seed: opt.Seed = None,
+    num_images: opt.NumImages = 1,
+    stop_at: opt.StopAt = None,
+    start_from: opt.StartFrom = None,
+    steps: opt.Steps = None,
+    guidance: opt.Guidance = None,
+    sampler: opt.Sampler = None,
+    style_strength: opt.StyleStrength = None,
+    style_stages: opt.StyleStages = None,
+    preview: opt.Preview = False,
+    dtype: opt.DType = opt.Precision.bf16,
+    tile: opt.Tile = None,
+    device: opt.Device = opt.DeviceName.auto,
+    show: opt.Open = False,
 ) -> None:
     """Draw variations of a picture.
 
-    Its CLIP image embedding is all that the model is told. Takes the other options of `generate`.
-    Examples:
+    Its CLIP image embedding is all that the model is told. Takes the options of `generate` that are
+    not about words. Examples:
 
     ediffi vary fox.png -n 4 -o foxes.png
 
     ediffi vary fox.png --stop-at 64 --style-strength 0.7
     """
-    wordless: dict[str, Any] = dict.fromkeys(WORDY)
-    draw(**wordless, varied=picture, **options)
-
-
-def _with_options_of_generate() -> None:
-    """Give `vary` the parameters of `generate` that go with a picture in place of **options."""
-    theirs = inspect.signature(generate, eval_str=True).parameters
-    ours = list(inspect.signature(vary, eval_str=True).parameters.values())[:-1]
-    both = [*ours, *(p for name, p in theirs.items() if name not in WORDY)]
-    vary.__signature__ = inspect.Signature(both)  # type: ignore[attr-defined]
-
-
-_with_options_of_generate()
+    clock = Clock()
+    given = opt.given(
+        clock,
+        prompts=None,
+        seed=seed,
+        num_images=num_images,
+        stop_at=stop_at,
+        start_from=start_from,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
+        style=[str(picture)],
+        style_strength=style_strength,
+        style_stages=style_stages,
+        dtype=dtype,
+        tile=tile,
+    )
+    named = output or Path(f"{picture.stem}-variation.png")
+    files = Files.of([""], num_images, named, in_folder=False)
+    draw(given, files, clock, model=model, device=device, preview=preview, show=show)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import io
 import warnings
 from dataclasses import dataclass
@@ -42,8 +44,8 @@ class Opened:
 def open_picture(picture: Picture) -> Image.Image:
     """A picture as RGB, upright, transparency laid on white; of an animation the first frame.
 
-    picture: a file's path, a PIL picture, an array (H, W, 3) uint8 in [0, 255], or a tensor
-    (3, H, W) in [-1, 1].
+    picture: a file's path, a "data:image/...;base64," URI, a PIL picture, an array (H, W, 3) uint8
+    in [0, 255], or a tensor (3, H, W) in [-1, 1].
 
     Raises:
         BadPicture: not a picture, damaged, or smaller than 8 or larger than 50 million pixels.
@@ -51,10 +53,29 @@ def open_picture(picture: Picture) -> Image.Image:
     if isinstance(picture, Tensor):
         picture = Image.fromarray(to_uint8(picture[None])[0])
     elif isinstance(picture, np.ndarray):
-        picture = Image.fromarray(picture)
+        try:
+            picture = Image.fromarray(picture)
+        except TypeError as error:
+            found = f"{picture.shape} {picture.dtype}"
+            message = f"an array of pixels is (H, W, 3) uint8, not {found}"
+            raise BadPicture("not pixels", message) from error
+    elif is_data_uri(picture):
+        return read_picture(data_uri_bytes(str(picture), "the picture"), "the picture").image
     elif not isinstance(picture, Image.Image):
         return read_picture(Path(picture), str(picture)).image
     return _alike(picture, "the picture").image
+
+
+def is_data_uri(picture: object) -> bool:
+    return isinstance(picture, str) and picture.startswith("data:")
+
+
+def data_uri_bytes(uri: str, name: str) -> bytes:
+    """The file in a "data:image/png;base64,..." URI. name: what to call it in an error."""
+    try:
+        return base64.b64decode(uri.partition(";base64,")[2], validate=True)
+    except binascii.Error as error:
+        raise BadPicture("not base64", f"{name} is no data URI with base64: {error}") from error
 
 
 def read_picture(file: Path | bytes, name: str) -> Opened:

@@ -2,61 +2,69 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import torch
 from huggingface_hub import ModelHubMixin
+from PIL import Image
 from torch import Tensor
 
-from ediffi.core.errors import Notice, UserError
-from ediffi.core.pictures import Picture, open_picture
+from ediffi.core.errors import UserError, note, noted_by
+from ediffi.core.pictures import Picture
+from ediffi.core.pixels import to_uint8
 from ediffi.core.types import Event, Prompt, StageDone
-from ediffi.encoders import Style, check_prompt, load_encoder, make_prompt
-from ediffi.encoders.prompt import Encoder
-from ediffi.language.vocabulary import in_english, unknown_words
-from ediffi.model.config import ModelConfig, Sampling, StageConfig
-from ediffi.model.folder import MANIFEST, ModelFolder, locate, save_model
-from ediffi.model.looks import with_look
-from ediffi.model.options import per_stage, picture_seeds, stages_to_run
-from ediffi.model.references import AnyStyle, check_listeners, readers, styles_of
+from ediffi.encoders import Style, make_prompt
+from ediffi.model.config import Sampling
+from ediffi.model.folder import ModelFolder, locate, save_model
+from ediffi.model.parts import Parts
+from ediffi.model.plan import Plan, plan
+from ediffi.model.request import AnyPainting, AnyStyle, Request
 from ediffi.model.stage import Stage
-from ediffi.model.start import low_resolution
-from ediffi.paint import Painting, paint, place
+from ediffi.paint import Painting, paint
 
 
-class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=["text-to-image"]):
+class Options(TypedDict, total=False):
+    """Keywords that every method which draws takes, for type checkers: see `Request`."""
+
+    seeds: int | Sequence[int]
+    num_images: int
+    stop_at: int | None
+    start_from: Picture | None
+    num_steps: int | Sequence[int] | None
+    guidance_scale: float | Sequence[float] | None
+    sampler: str | None
+    style_strength: float | None
+    style_stages: Collection[str] | None
+    tile: int | None
+    dtype: torch.dtype
+
+
+class WordedOptions(Options, total=False):
+    """Those that go with a prompt."""
+
+    use: Collection[str] | None
+    style: AnyStyle
+    looks: bool
+
+
+Output = Literal["tensor", "pil"]
+
+
+class Cascade(
+    Parts, ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=["text-to-image"]
+):
     """Diffusion models from small to large, and the encoders that read the prompt.
 
-    Stages and encoders of a model folder are read when they are first needed.
+    Stages and encoders of a model folder are read when they are first needed. Threads may share a
+    cascade; each gets the pictures that it would get alone.
 
     Example:
         >>> cascade = Cascade.from_pretrained("pictogram")
-        >>> cascade.generate("a red fox on a light blue background", seeds=7, stop_at=64).shape
+        >>> cascade("a red fox on a light blue background", seeds=7, stop_at=64).shape
         torch.Size([1, 3, 64, 64])
     """
-
-    def __init__(
-        self,
-        config: ModelConfig,
-        read_stage: Callable[[StageConfig], Stage],
-        *,
-        encoders: Mapping[str, Encoder] | None = None,
-        hash: str | None = None,
-        root: Path | None = None,
-    ) -> None:
-        """read_stage: makes the stage of a configuration when it is first needed; encoders: by
-        role, instead of those the configuration names; hash: of the model folder; root: the
-        folder that encoders' relative sources are in."""
-        self.config = config
-        self.hash = hash
-        self._read_stage = read_stage
-        self._root = root
-        self._stages: dict[str, Stage] = {}
-        self._given = encoders is not None
-        self._encoders = dict(encoders or {})
 
     @classmethod
     def from_pretrained(
@@ -69,7 +77,10 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         Raises:
             UserError: no such model, or one of its files is missing or damaged.
         """
-        folder = ModelFolder(locate(pretrained_model_name_or_path, **hub))
+        name = pretrained_model_name_or_path
+        if not isinstance(name, str | Path):
+            raise UserError(f"a model is given by its name or folder, not by {name!r}")
+        folder = ModelFolder(locate(name, **hub))
         return cls(
             folder.config,
             lambda config: Stage.from_weights(config, folder.weights(config.name)),
@@ -78,76 +89,34 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         )
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        stages = [self.stage(stage.name) for stage in self.config.stages]
-        weights = {str(s.config.name): s.denoiser.network.state_dict() for s in stages}
+        weights = {str(s.config.name): s.denoiser.network.state_dict() for s in self.stages}
         root, sources = self._root, {spec.source for spec in self.config.encoders.values()}
         relative = [source for source in sources if not Path(source).is_absolute()]
         inside = {s: root / s for s in relative if root is not None and (root / s).is_dir()}
         save_model(save_directory, self.config, weights, encoders=inside)
 
-    def stage(self, name: str) -> Stage:
-        """A stage, its weights read and checked the first time."""
-        if name not in self._stages:
-            self._stages[name] = self._read_stage(self.config.stage(name))
-        return self._stages[name]
-
-    @property
-    def stages(self) -> list[Stage]:
-        """All stages, from small to large."""
-        return [self.stage(stage.name) for stage in self.config.stages]
-
-    def encoder(self, role: str) -> Encoder:
-        """The encoder of a role, its weights read and checked the first time."""
-        if role not in self._encoders:
-            if self._root is not None and (self._root / MANIFEST).is_file():
-                ModelFolder(self._root).check_encoder(role)
-            self._encoders[role] = load_encoder(self.config.encoders[role], root=self._root)
-        return self._encoders[role]
-
-    @property
-    def encoders(self) -> dict[str, Encoder]:
-        """All encoders by role."""
-        return {role: self.encoder(role) for role in self.roles}
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """The roles that have an encoder, e.g. ("t5",); reads nothing."""
-        return tuple(self._encoders if self._given else self.config.encoders)
-
-    def load(
-        self, stages: Collection[str] | None = None, roles: Collection[str] | None = None
-    ) -> None:
-        """Read the named stages and the encoders of the roles now (None: all), so that `stream`
-        starts at once.
+    def plan(self, request: Request) -> Plan:
+        """What a request means for this model; reads no weights.
 
         Raises:
-            UserError: one of the files is missing, damaged or not the one expected.
+            UserError: the model cannot do it.
         """
-        for config in self.config.stages:
-            if stages is None or config.name in stages:
-                self.stage(config.name)
-        for role in self.roles if roles is None else roles:
-            self.encoder(role)
+        return plan(request, self.config, self.roles)
 
-    def plan(
-        self,
-        *,
-        stop_at: int | None = None,
-        start_from: Picture | None = None,
-        num_steps: int | Sequence[int] | None = None,
-        guidance_scale: float | Sequence[float] | None = None,
-        sampler: str | None = None,
-        tile: int | None = None,
-        style_strength: float | None = None,
-        style_stages: Collection[str] | None = None,
-    ) -> list[tuple[StageConfig, Sampling]]:
-        """The stages that `stream` would run with these options, and how; reads no weights."""
-        picture = None if start_from is None else open_picture(start_from)
-        stages = stages_to_run(self.config, stop_at, picture)
-        how = per_stage(
-            stages, num_steps, guidance_scale, sampler, tile, style_strength, style_stages
-        )
-        return list(zip(stages, how, strict=True))
+    def run(self, plan: Plan) -> Iterator[Event]:
+        """Draw the pictures of a plan together. Prompts are encoded at once; stages are run as
+        events are asked for.
+
+        Yields:
+            `Progress` at every denoising, `StageDone` with the pictures of every stage.
+
+        Raises:
+            UserError: weights cannot be read, or a painted phrase stands behind what is read.
+        """
+        for message in plan.notes:
+            self._tell(message)
+        stages = [(self.stage(config.name), sampling) for config, sampling in plan.stages]
+        return _sample(stages, self._encode(plan), plan)
 
     def stream(
         self,
@@ -155,13 +124,19 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         *,
         seeds: int | Sequence[int] = 0,
         num_images: int = 1,
+        stop_at: int | None = None,
         start_from: Picture | None = None,
+        num_steps: int | Sequence[int] | None = None,
+        guidance_scale: float | Sequence[float] | None = None,
+        sampler: str | None = None,
         use: Collection[str] | None = None,
         style: AnyStyle = None,
-        regions: Painting | Sequence[Painting | None] | None = None,
+        style_strength: float | None = None,
+        style_stages: Collection[str] | None = None,
+        regions: AnyPainting = None,
         looks: bool = True,
+        tile: int | None = None,
         dtype: torch.dtype = torch.bfloat16,
-        **options: Any,
     ) -> Iterator[Event]:
         """Draw `num_images` pictures of every prompt, telling of each step as it is done.
 
@@ -169,24 +144,24 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
             prompts: one or several; the pictures of the first come first. None: no words, the
                 pictures are variations of `style`.
             seeds: of the first picture, the next one's is one more; or one for every picture.
+            num_images: pictures of every prompt.
+            stop_at: resolution of the last stage to run, all stages if None.
             start_from: a picture that replaces the stages below. Up to 64 pixels a side it enters
                 the first upscaler, larger ones the second; its middle square is resized to fit.
+            num_steps: for the first stage that runs (the others keep their own), or for each.
+            guidance_scale: likewise; 1 for none.
+            sampler: of every stage, "dpmpp_2m" or "heun".
             use: roles to listen to, all if None.
             style: a reference picture, or a `Style` of several: for all prompts, or a list with
                 one for each prompt (None for no reference).
+            style_strength: 0 for no reference to 1, and above to exaggerate.
+            style_stages: names of the stages that follow it, all if None.
             regions: which phrases belong where, see `ediffi.paint`: for all prompts, or one for
                 each prompt.
             looks: whether seeds choose what the prompt leaves open: the style, where there is no
                 reference either, and the background.
+            tile: side of the tiles in which upscalers draw, to bound memory.
             dtype: bfloat16 for autocast; float32 is slower and repeats to 1e-4 in any batch.
-            options: those of `plan`:
-                stop_at: resolution of the last stage to run, all stages if None;
-                num_steps, guidance_scale: one value for the first stage that runs (the others keep
-                their own), or one for each stage that runs;
-                sampler: of every stage;
-                tile: side of the tiles in which upscalers draw, to bound memory;
-                style_strength: 0 for no reference to 1, see `diffusion.Referenced`;
-                style_stages: names of the stages that follow it, all if None.
 
         Yields:
             `Progress` at every denoising, `StageDone` with the pictures of every stage.
@@ -194,96 +169,251 @@ class Cascade(ModelHubMixin, library_name="ediffi", license="apache-2.0", tags=[
         Raises:
             UserError: a bad prompt or option, before anything is drawn.
         """
-        styles = styles_of(style, prompts)
-        texts = [prompts] if isinstance(prompts, str) else prompts and list(prompts)
-        numbers = picture_seeds(seeds, len(styles) * num_images)
-        roles = readers(self.roles, use, texts is not None, any(styles))
-        picture = None if start_from is None else open_picture(start_from)
-        plan = self.plan(start_from=picture, **options)
-        if any(styles):
-            check_listeners([config for config, _ in plan])
-        paintings = _one_each(regions, len(styles))
-        if texts is not None:
-            texts = [self._understood(text) for text in texts]
-            for text, painting in zip(texts, paintings, strict=True):
-                place(text, painting)  # a wrong phrase is told of before weights are read
-            self._note_unknown_words(texts)
-            each = [n for n in range(len(texts)) for _ in range(num_images)]
-            looked = [
-                with_look(self.config, texts[n], number, referred=styles[n] is not None)
-                for n, number in zip(each, numbers, strict=True)
-            ]
-            if looks and looked != [texts[n] for n in each]:  # every picture has its own text
-                texts, styles = looked, [styles[n] for n in each]
-                paintings, num_images = [paintings[n] for n in each], 1
-        low_res = None
-        if picture is not None:
-            low_res = low_resolution(picture, plan[0][0].input_resolution)
-            low_res = low_res.expand(len(numbers), -1, -1, -1)
-        stages = [(self.stage(config.name), sampling) for config, sampling in plan]
-        encoders = {role: self.encoder(role) for role in roles}
-        prompt = make_prompt(encoders, texts, styles=styles)
-        if texts is not None:
-            prompt = paint(prompt, encoders, texts, paintings)
-        prompt = prompt.map(lambda t: t.repeat_interleave(num_images, dim=0))
-        return _run(stages, prompt, numbers, low_res, dtype)
-
-    def _understood(self, text: str) -> str:
-        """The prompt in the model's words; as it was, where it is in them, so that painted spans
-        keep their places."""
-        config, tidy = self.config, check_prompt(text)
-        english = in_english(tidy, config.vocabulary, config.phrases, config.name)
-        return text if english == tidy else english
-
-    def _note_unknown_words(self, texts: Sequence[str]) -> None:
-        vocabulary, phrases = self.config.vocabulary, self.config.phrases
-        unknown = dict.fromkeys(
-            word for text in texts for word in unknown_words(text, vocabulary, phrases)
+        request = Request.of(
+            prompts=prompts,
+            seeds=seeds,
+            num_images=num_images,
+            stop_at=stop_at,
+            start_from=start_from,
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+            sampler=sampler,
+            use=use,
+            style=style,
+            style_strength=style_strength,
+            style_stages=style_stages,
+            regions=regions,
+            looks=looks,
+            tile=tile,
+            dtype=dtype,
         )
-        if unknown:
-            words = ", ".join(repr(word) for word in unknown)
-            warnings.warn(
-                f"{self.config.name} was never taught {words}: it draws "
-                f"{len(self.config.vocabulary)} things, see `ediffi info --vocabulary`",
-                Notice,
-                stacklevel=3,
-            )
+        return self.run(self.plan(request))
 
-    def generate(self, prompts: str | Sequence[str] | None, **options: Any) -> Tensor:
-        """The pictures of `stream`, (B, 3, H, W) in [-1, 1], when all is done. Same options."""
-        for event in self.stream(prompts, **options):
-            if isinstance(event, StageDone):
-                images = event.images
-        return images
+    @overload
+    def generate(
+        self,
+        prompts: str | Sequence[str] | None,
+        *,
+        regions: AnyPainting = None,
+        output: Literal["tensor"] = "tensor",
+        **options: Unpack[WordedOptions],
+    ) -> Tensor: ...
 
-    def vary(self, picture: Picture | Style, **options: Any) -> Tensor:
-        """Variations of a picture, told of by its embedding alone. Options of `stream`.
+    @overload
+    def generate(
+        self,
+        prompts: str | Sequence[str] | None,
+        *,
+        regions: AnyPainting = None,
+        output: Literal["pil"],
+        **options: Unpack[WordedOptions],
+    ) -> list[Image.Image]: ...
+
+    def generate(
+        self,
+        prompts: str | Sequence[str] | None,
+        *,
+        seeds: int | Sequence[int] = 0,
+        num_images: int = 1,
+        stop_at: int | None = None,
+        start_from: Picture | None = None,
+        num_steps: int | Sequence[int] | None = None,
+        guidance_scale: float | Sequence[float] | None = None,
+        sampler: str | None = None,
+        use: Collection[str] | None = None,
+        style: AnyStyle = None,
+        style_strength: float | None = None,
+        style_stages: Collection[str] | None = None,
+        regions: AnyPainting = None,
+        looks: bool = True,
+        tile: int | None = None,
+        dtype: torch.dtype = torch.bfloat16,
+        output: Output = "tensor",
+    ) -> Tensor | list[Image.Image]:
+        """The pictures of `stream`, when all is done; its options.
+
+        Returns:
+            (B, 3, H, W) in [-1, 1], or with output="pil" a list of PIL pictures.
+        """
+        request = Request.of(
+            prompts=prompts,
+            seeds=seeds,
+            num_images=num_images,
+            stop_at=stop_at,
+            start_from=start_from,
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+            sampler=sampler,
+            use=use,
+            style=style,
+            style_strength=style_strength,
+            style_stages=style_stages,
+            regions=regions,
+            looks=looks,
+            tile=tile,
+            dtype=dtype,
+        )
+        return self._draw(request, output)
+
+    __call__ = generate
+
+    @overload
+    def paint(
+        self,
+        prompts: str | Sequence[str],
+        regions: Painting | Sequence[Painting | None],
+        *,
+        output: Literal["tensor"] = "tensor",
+        **options: Unpack[WordedOptions],
+    ) -> Tensor: ...
+
+    @overload
+    def paint(
+        self,
+        prompts: str | Sequence[str],
+        regions: Painting | Sequence[Painting | None],
+        *,
+        output: Literal["pil"],
+        **options: Unpack[WordedOptions],
+    ) -> list[Image.Image]: ...
+
+    def paint(
+        self,
+        prompts: str | Sequence[str],
+        regions: Painting | Sequence[Painting | None],
+        *,
+        seeds: int | Sequence[int] = 0,
+        num_images: int = 1,
+        stop_at: int | None = None,
+        start_from: Picture | None = None,
+        num_steps: int | Sequence[int] | None = None,
+        guidance_scale: float | Sequence[float] | None = None,
+        sampler: str | None = None,
+        use: Collection[str] | None = None,
+        style: AnyStyle = None,
+        style_strength: float | None = None,
+        style_stages: Collection[str] | None = None,
+        looks: bool = True,
+        tile: int | None = None,
+        dtype: torch.dtype = torch.bfloat16,
+        output: Output = "tensor",
+    ) -> Tensor | list[Image.Image]:
+        """`generate`, with phrases of the prompts where they are painted: see `ediffi.paint`.
+
+        >>> regions = from_map("map.png", {"#ff0000": "cat"})         # doctest: +SKIP
+        >>> cascade.paint("a cat and a rocket", regions).shape        # doctest: +SKIP
+        torch.Size([1, 3, 1024, 1024])
+        """
+        request = Request.of(
+            prompts=prompts,
+            regions=regions,
+            seeds=seeds,
+            num_images=num_images,
+            stop_at=stop_at,
+            start_from=start_from,
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+            sampler=sampler,
+            use=use,
+            style=style,
+            style_strength=style_strength,
+            style_stages=style_stages,
+            looks=looks,
+            tile=tile,
+            dtype=dtype,
+        )
+        return self._draw(request, output)
+
+    @overload
+    def vary(
+        self,
+        picture: Picture | Style,
+        *,
+        output: Literal["tensor"] = "tensor",
+        **options: Unpack[Options],
+    ) -> Tensor: ...
+
+    @overload
+    def vary(
+        self, picture: Picture | Style, *, output: Literal["pil"], **options: Unpack[Options]
+    ) -> list[Image.Image]: ...
+
+    def vary(
+        self,
+        picture: Picture | Style,
+        *,
+        seeds: int | Sequence[int] = 0,
+        num_images: int = 1,
+        stop_at: int | None = None,
+        start_from: Picture | None = None,
+        num_steps: int | Sequence[int] | None = None,
+        guidance_scale: float | Sequence[float] | None = None,
+        sampler: str | None = None,
+        style_strength: float | None = None,
+        style_stages: Collection[str] | None = None,
+        tile: int | None = None,
+        dtype: torch.dtype = torch.bfloat16,
+        output: Output = "tensor",
+    ) -> Tensor | list[Image.Image]:
+        """Variations of a picture, told of by its embedding alone; options of `generate`.
 
         >>> cascade.vary("fox.png", num_images=4, stop_at=64).shape   # doctest: +SKIP
         torch.Size([4, 3, 64, 64])
         """
-        return self.generate(None, style=picture, **options)
-
-
-def _one_each(
-    regions: Painting | Sequence[Painting | None] | None, num: int
-) -> list[Painting | None]:
-    if regions is None or isinstance(regions, Painting):
-        return [regions] * num
-    if len(regions) != num:
-        raise UserError(f"{len(regions)} paintings for {num} prompts: give one for each")
-    return list(regions)
-
-
-def _run(
-    stages: Sequence[tuple[Stage, Sampling]],
-    prompt: Prompt,
-    seeds: Sequence[int],
-    low_res: Tensor | None,
-    dtype: torch.dtype,
-) -> Generator[Event]:
-    for stage, sampling in stages:
-        low_res = yield from stage.sample(
-            prompt, seeds, low_res=low_res, sampling=sampling, dtype=dtype
+        request = Request.of(
+            style=picture,
+            seeds=seeds,
+            num_images=num_images,
+            stop_at=stop_at,
+            start_from=start_from,
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+            sampler=sampler,
+            style_strength=style_strength,
+            style_stages=style_stages,
+            tile=tile,
+            dtype=dtype,
         )
-        yield StageDone(stage.config.name, low_res)
+        return self._draw(request, output)
+
+    def _draw(self, request: Request, output: Output) -> Tensor | list[Image.Image]:
+        if output not in ("tensor", "pil"):
+            raise UserError(f"output {output!r}: choose tensor or pil")
+        for event in self.run(self.plan(request)):
+            if isinstance(event, StageDone):
+                images = event.images
+        return images if output == "tensor" else [Image.fromarray(p) for p in to_uint8(images)]
+
+    def _encode(self, plan: Plan) -> Prompt:
+        """What the networks read of every picture; each subject is encoded once."""
+        subjects = list(dict.fromkeys(plan.subjects))
+        texts = [subject.text for subject in subjects if subject.text is not None]
+        with self._lock, noted_by(self._tell):  # tokenizers are not made for two threads
+            encoders = {role: self.encoder(role) for role in plan.roles}
+            styles = [subject.style for subject in subjects]
+            prompt = make_prompt(encoders, texts or None, styles=styles)
+            if texts:
+                placements = [subject.placement for subject in subjects]
+                prompt = paint(prompt, encoders, texts, placements)
+        rows = torch.tensor([subjects.index(subject) for subject in plan.subjects])
+        return prompt.map(lambda t: t[rows])
+
+    def _tell(self, message: str) -> None:
+        """A note, said once by this cascade."""
+        with self._lock:
+            new = message not in self._told
+            self._told.add(message)
+        if new:
+            with noted_by(None):
+                note(message)
+
+
+def _sample(
+    stages: Sequence[tuple[Stage, Sampling]], prompt: Prompt, plan: Plan
+) -> Iterator[Event]:
+    images = None if plan.low_res is None else plan.low_res.expand(len(plan), -1, -1, -1)
+    for stage, sampling in stages:
+        images = yield from stage.sample(
+            prompt, plan.seeds, low_res=images, sampling=sampling, dtype=plan.dtype
+        )
+        yield StageDone(stage.config.name, images)

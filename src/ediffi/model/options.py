@@ -1,25 +1,30 @@
-"""The user's options checked and spread over the stages, before anything is read or drawn."""
+"""A request's options spread over the stages, before anything is read or drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from PIL import Image
 from pydantic import ValidationError
 
 from ediffi.core.errors import UserError
-from ediffi.diffusion import SAMPLERS
 from ediffi.model.config import ModelConfig, Sampling, StageConfig
+from ediffi.model.request import Request
+
+T = TypeVar("T")
 
 
 def stages_to_run(
-    config: ModelConfig, stop_at: int | None, start_from: Image.Image | None
+    config: ModelConfig, stop_at: int | None = None, start_from: Image.Image | None = None
 ) -> list[StageConfig]:
     """The stages up to resolution `stop_at`, from the one that a picture to start from enters.
 
     That is the smallest upscaler whose input is not smaller than the picture's shorter side, or
     the last one that runs.
+
+    Raises:
+        UserError: no stage draws that size, or none can start so.
     """
     stages = list(config.stages)
     if stop_at is not None:
@@ -41,59 +46,39 @@ def stages_to_run(
     return upscalers
 
 
-def picture_seeds(seeds: int | Sequence[int], num_pictures: int) -> list[int]:
-    """One seed per picture: consecutive ones from a single seed."""
-    if num_pictures < 1:
-        raise UserError(f"num_images must be at least 1, got {num_pictures}")
-    numbers = list(range(seeds, seeds + num_pictures)) if isinstance(seeds, int) else list(seeds)
-    if len(numbers) != num_pictures:
-        raise UserError(f"{len(numbers)} seeds for {num_pictures} pictures: give one for each")
-    if min(numbers) < 0:
-        raise UserError(f"seeds start at 0, got {min(numbers)}")
-    return numbers
+def per_stage(stages: Sequence[StageConfig], request: Request) -> list[Sampling]:
+    """How each stage is sampled: its own defaults where the request says nothing.
 
-
-def per_stage(
-    stages: Sequence[StageConfig],
-    num_steps: int | Sequence[int] | None,
-    guidance_scale: float | Sequence[float] | None,
-    sampler: str | None,
-    tile: int | None,
-    style_strength: float | None = None,
-    style_stages: Collection[str] | None = None,
-) -> list[Sampling]:
-    """How each stage is sampled: its own defaults where the user says nothing."""
-    if sampler is not None and sampler not in SAMPLERS:
-        raise UserError(f"unknown sampler {sampler!r}: choose {' or '.join(SAMPLERS)}")
-    steps = _spread("num_steps", num_steps, stages)
+    Raises:
+        UserError: a value out of range, too few or too many values, a stage that does not run.
+    """
     names = [str(stage.name) for stage in stages]
-    for wrong in set(style_stages or ()) - set(names):
+    styled = request.style_stages or names
+    for wrong in set(styled) - set(names):
         raise UserError(f"no stage {wrong!r} runs to take a style: choose from {', '.join(names)}")
-    scales = _spread("guidance_scale", guidance_scale, stages)
+    steps = _spread("num_steps", request.num_steps, names)
+    scales = _spread("guidance_scale", request.guidance_scale, names)
     out = []
     for stage, one_steps, one_scale in zip(stages, steps, scales, strict=True):
         asked: dict[str, Any] = {
             "num_steps": one_steps,
             "guidance_scale": one_scale,
-            "sampler": sampler,
-            "style_strength": style_strength if stage.name in (style_stages or names) else 0.0,
-            "tile": tile if stage.network.scale > 1 else None,
+            "sampler": request.sampler,
+            "style_strength": request.style_strength if stage.name in styled else 0.0,
+            "tile": request.tile if stage.network.scale > 1 else None,
         }
         asked = {key: value for key, value in asked.items() if value is not None}
         try:
             out.append(Sampling.model_validate(stage.sampling.model_dump() | asked))
         except ValidationError as error:
-            first = error.errors()[0]
-            name = first["loc"][0] if first["loc"] else "options"
-            raise UserError(f"{name} of stage {stage.name}: {first['msg']}") from error
+            raise UserError.of(error, f"stage {stage.name}") from error
     return out
 
 
-def _spread(name: str, value: Any, stages: Sequence[StageConfig]) -> list[Any]:
-    if value is None or isinstance(value, int | float):
-        return [value, *[None] * (len(stages) - 1)]
-    values = list(value)
-    if len(values) != len(stages):
-        names = ", ".join(stage.name for stage in stages)
-        raise UserError(f"{name} has {len(values)} values for {len(stages)} stages ({names})")
-    return values
+def _spread(name: str, values: Sequence[T] | None, stages: Sequence[str]) -> list[T | None]:
+    """One value is the first stage's; several are one for each."""
+    given = list(values or ())
+    if len(given) not in (0, 1, len(stages)):
+        names = ", ".join(stages)
+        raise UserError(f"{name} has {len(given)} values for {len(stages)} stages ({names})")
+    return [*given, *[None] * (len(stages) - len(given))]

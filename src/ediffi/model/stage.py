@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -44,6 +45,11 @@ class Stage:
         except RuntimeError as error:
             raise UserError(f"the weights of stage {config.name} do not fit it: {error}") from error
         return cls(config, denoiser)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Draw there from now on."""
+        self.denoiser.to(device)
+        return self
 
     @property
     def device(self) -> torch.device:

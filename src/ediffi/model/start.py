@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from ediffi.core.errors import Notice
+from ediffi.core.errors import note
 from ediffi.core.pixels import from_uint8
 
 
@@ -17,11 +15,9 @@ def low_resolution(picture: Image.Image, side: int) -> Tensor:
     width, height = picture.size
     square = min(width, height)
     if width != height:
-        warnings.warn(
+        note(
             f"the picture to start from is {width}x{height}: "
-            f"its middle square of {square}x{square} is used",
-            Notice,
-            stacklevel=2,
+            f"its middle square of {square}x{square} is used"
         )
     left, top = (width - square) // 2, (height - square) // 2
     middle = picture.crop((left, top, left + square, top + square))

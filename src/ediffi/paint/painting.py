@@ -84,57 +84,62 @@ class Placed:
     weight: float
 
 
-def place(text: str, painting: Painting | None) -> list[Placed]:
+@dataclass(frozen=True)
+class Placement:
+    """A painting whose phrases are found in its prompt."""
+
+    regions: tuple[Placed, ...]
+    form: RegionForm
+
+
+def place(text: str, painting: Painting) -> Placement:
     """Every region's phrase found in the prompt; a phrase painted twice with one weight is one.
 
     Raises:
         UserError: a phrase that is not there or not unique, an empty mask, a bad weight, or more
             than 64 regions.
     """
-    if painting is None:
-        return []
     if not 0 < len(painting.regions) <= MAX_REGIONS:
         raise UserError(
             f"{len(painting.regions)} regions are painted: 1 to {MAX_REGIONS} are possible"
         )
+    tidy = check_prompt(text)
     masks: dict[tuple[Span, float], Tensor] = {}
     for region in painting.regions:
         weight = painting.weight * region.weight
         if not 0 <= weight <= MAX_WEIGHT:
             raise UserError(f"the weight of {region.name} is {weight:g}: 0 to {MAX_WEIGHT:g}")
         mask = _network_mask(region)
-        tidy = check_prompt(text)
         if region.span is not None:
-            phrases = [(tidy_span(text, region.span), weight)]
+            spans = [(tidy_span(text, region.span), weight)]
         else:
-            phrases = [(find_phrase(tidy, region.phrase or ""), weight)]
+            spans = [(find_phrase(tidy, region.phrase or ""), weight)]
         if region.negative is not None:
-            phrases.append((find_phrase(tidy, region.negative), -weight))
-        for key in phrases:
+            spans.append((find_phrase(tidy, region.negative), -weight))
+        for key in spans:
             masks[key] = torch.maximum(masks[key], mask) if key in masks else mask
-    return [Placed(span, mask, weight) for (span, weight), mask in masks.items()]
+    placed = (Placed(span, mask, weight) for (span, weight), mask in masks.items())
+    return Placement(tuple(placed), painting.form)
 
 
 def paint(
     prompt: Prompt,
     encoders: Mapping[str, Encoder],
     texts: Sequence[str],
-    paintings: Sequence[Painting | None],
+    placements: Sequence[Placement | None],
 ) -> Prompt:
-    """The encoded prompt of B texts with their painted regions.
+    """The encoded prompt of B tidy texts with what is painted for each.
 
     Raises:
-        UserError: see `place`; or a phrase that no encoder reads, or paintings of two forms.
+        UserError: a phrase that no encoder reads, or paintings of two forms.
     """
-    placed = [place(text, painting) for text, painting in zip(texts, paintings, strict=True)]
-    forms = {painting.form for painting in paintings if painting}
+    forms = {placement.form for placement in placements if placement}
     if not forms:
         return prompt
     if len(forms) > 1:
         raise UserError("all prompts drawn together need the same form of painting")
-    tidy = [check_prompt(text) for text in texts]
-    spans = [[region.span for region in row] for row in placed]
-    columns = token_columns(encoders, prompt, tidy, spans)
+    placed = [placement.regions if placement else () for placement in placements]
+    columns = token_columns(encoders, prompt, texts, [[p.span for p in row] for row in placed])
     most = max(len(row) for row in placed)
     masks = torch.zeros(len(texts), most, SIDE, SIDE)
     weight = torch.zeros(len(texts), most)
@@ -142,7 +147,7 @@ def paint(
         for j, region in enumerate(row):
             if not any(marked[i, j].any() for marked in columns.values()):
                 raise UserError(
-                    f"{tidy[i][slice(*region.span)]!r} stands behind the part of the prompt that "
+                    f"{texts[i][slice(*region.span)]!r} stands behind the part of the prompt that "
                     "is read: shorten the prompt"
                 )
             masks[i, j], weight[i, j] = region.mask, region.weight

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 import warnings
 from pathlib import Path
@@ -13,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ediffi.core.errors import Notice, UserError
+from ediffi.core.errors import UserError, note
+from ediffi.core.pictures import data_uri_bytes, is_data_uri
 
 SIDE = 1024  # larger pictures are thinned out to it: no layer of attention is as fine
 Source = Image.Image | NDArray[Any] | str | Path
@@ -59,24 +58,16 @@ def mask_of(source: Source, what: str) -> NDArray[np.float32]:
 
 
 def _bytes(source: str | Path, what: str) -> io.BytesIO | Path:
-    if not str(source).startswith("data:"):
-        return Path(source)
-    _, _, coded = str(source).partition(";base64,")
-    try:
-        return io.BytesIO(base64.b64decode(coded, validate=True))
-    except binascii.Error as error:
-        raise UserError(f"{what} is no data URI with base64: {error}") from error
+    if is_data_uri(source):
+        return io.BytesIO(data_uri_bytes(str(source), what))
+    return Path(source)
 
 
 def _square(picture: Image.Image, what: str) -> NDArray[np.uint8]:
     width, height = picture.size
     square = min(width, height)
     if width != height:
-        warnings.warn(
-            f"{what} is {width}x{height}: its middle square of {square}x{square} is used",
-            Notice,
-            stacklevel=3,
-        )
+        note(f"{what} is {width}x{height}: its middle square of {square}x{square} is used")
     left, top = (width - square) // 2, (height - square) // 2
     box = (left, top, left + square, top + square)
     side = min(square, SIDE)

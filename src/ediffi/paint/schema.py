@@ -6,7 +6,6 @@ The format is written down in docs/paint.md.
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from ediffi.core.errors import Notice, UserError
+from ediffi.core.errors import UserError, note
+from ediffi.core.pictures import is_data_uri
 from ediffi.core.types import RegionForm
 from ediffi.paint.maps import Coverage, colour_list, parse_colour, split_map
 from ediffi.paint.painting import DEFAULT_WEIGHT, MAX_REGIONS, MAX_WEIGHT, SIDE, Painting, Region
@@ -108,8 +108,9 @@ def from_map(
     return Painting(tuple(regions), weight, form or RegionForm(), coverage)
 
 
-def from_regions(value: Any, *, folder: Path = Path()) -> Painting:
-    """A painting from what the JSON of docs/paint.md holds. folder: where its files are.
+def from_regions(value: Any, *, folder: Path | None = Path()) -> Painting:
+    """A painting from what the JSON of docs/paint.md holds. folder: where its files are, None if
+    it may name none: its pictures are data URIs.
 
     Raises:
         UserError: another shape, or a picture that cannot be read.
@@ -177,11 +178,9 @@ def _masks(
                 f"{colour} is nowhere on {what}, whose colours are: {colour_list(pixels)}"
             )
     if coverage.astray > NOTED:
-        warnings.warn(
+        note(
             f"{coverage.astray:.1%} of {what} is left unpainted, in colours that are not in the "
-            f"palette. Colours of the map: {colour_list(pixels)}",
-            Notice,
-            stacklevel=4,
+            f"palette. Colours of the map: {colour_list(pixels)}"
         )
     return masks, coverage
 
@@ -190,19 +189,21 @@ def _checked(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{what}, {place or 'as a whole'}: {first['msg']}") from error
+        raise UserError.of(error, what) from error
 
 
 def _named(source: Source) -> str:
     """A map as messages call it: by its file, if it has one."""
-    in_file = isinstance(source, str | Path) and not str(source).startswith("data:")
+    in_file = isinstance(source, str | Path) and not is_data_uri(source)
     return f"the map {source}" if in_file else "the map"
 
 
-def _source(name: str, folder: Path) -> str | Path:
-    return name if name.startswith("data:") else folder / name
+def _source(name: str, folder: Path | None) -> str | Path:
+    if is_data_uri(name):
+        return name
+    if folder is None:
+        raise UserError(f"{name[:40]!r} is not a data URI: data:image/png;base64,...")
+    return folder / name
 
 
 def _box(box: tuple[float, float, float, float]) -> NDArray[np.float32]:

@@ -1,0 +1,160 @@
+"""What `generate`, `paint` and `vary` share: a request becomes picture files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ediffi.cli.display import Clock, Preview, how_to_open, progress_bar
+from ediffi.cli.options import Given
+from ediffi.core.errors import UserError
+from ediffi.core.files import make_folder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ediffi.model import Cascade, Plan
+
+BATCH = 4  # pictures drawn at a time
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where pictures go. in_folder: there are several prompts, and `folder` is made if missing."""
+
+    paths: tuple[Path, ...]
+    in_folder: bool
+
+    @classmethod
+    def of(
+        cls, texts: Sequence[str], num_images: int, output: Path | None, *, in_folder: bool
+    ) -> Files:
+        """A name for every picture: by its prompt, or as `output` says.
+
+        Raises:
+            UserError: no name of a PNG.
+        """
+        paths: list[Path] = []
+        for number, text in enumerate(texts, 1):
+            if in_folder:
+                path = (output or Path("pictures")) / f"{number:04d}-{_slug(text)}.png"
+            else:
+                path = output or Path(f"{_slug(text)}.png")
+            if path.suffix.lower() != ".png":
+                raise UserError(f"pictures are written as PNG: name the output {path.stem}.png")
+            copies = range(1, num_images + 1)
+            single = num_images == 1
+            paths += [path if single else path.with_stem(f"{path.stem}-{n}") for n in copies]
+        return cls(tuple(paths), in_folder)
+
+    @property
+    def folder(self) -> Path:
+        return self.paths[0].parent
+
+    @property
+    def preview(self) -> Path:
+        first = self.paths[0]
+        return first.with_name("preview.png" if self.in_folder else f"{first.stem}.preview.png")
+
+    def check(self) -> None:
+        """See before the work that the files can be written, or their folder made."""
+        from ediffi.output import check_writable
+
+        new_folder = self.in_folder and not os.path.lexists(self.folder)
+        for path in [self.folder] if new_folder else self.paths:
+            check_writable(path)
+
+
+def draw(
+    given: Given,
+    files: Files,
+    clock: Clock,
+    *,
+    model: str,
+    device: str,
+    preview: bool,
+    show: bool,
+) -> None:
+    """Draw the pictures and write them. show: open the first one at the end."""
+    from ediffi.core.types import StageDone
+    from ediffi.model import Cascade, pick_device
+
+    cascade = Cascade.from_pretrained(model).to(pick_device(device))
+    plan = cascade.plan(given.request)
+    files.check()
+    watch = Preview(files.preview) if preview else None
+    cascade.load([config.name for config, _ in plan.stages], plan.roles)
+    if files.in_folder:
+        make_folder(files.folder)
+    clock.mark("load")
+    about = _about(cascade, given, plan)
+    try:
+        with progress_bar(len(plan)) as bar:
+            first = 0
+            for part in plan.batches(BATCH):
+                after = first + len(part)
+                events = cascade.run(part)
+                clock.mark("text")
+                for event in events:
+                    clock.mark(event.stage)
+                    if isinstance(event, StageDone):
+                        images = event.images
+                        continue
+                    bar.show(event, first + 1, after)
+                    if watch:
+                        watch.show(event)
+                        clock.mark("preview")
+                _write(images, part, files.paths[first:after], about)
+                clock.mark("write")
+                first = after
+    finally:
+        if watch:
+            watch.remove()
+    typer.echo(clock.line(), err=True)
+    typer.echo(how_to_open(files.paths), err=True)
+    if show:
+        typer.launch(str(files.paths[0]))
+
+
+def _about(cascade: Cascade, given: Given, plan: Plan) -> dict[str, Any]:
+    """What goes into every file beside prompt and seed."""
+    import torch
+
+    import ediffi
+
+    about: dict[str, Any] = {
+        "model": cascade.config.name,
+        "model_hash": cascade.hash,
+        "start_from": None,
+        **plan.described(),
+        "software": {"ediffi": ediffi.__version__, "torch": torch.__version__},
+        **given.named,
+    }
+    if given.request.prompts is not None and not given.request.looks:
+        about["looks"] = False
+    for painting in given.request.regions[:1]:  # the commands paint all prompts alike
+        about |= painting.described() if painting else {}
+    return about
+
+
+def _write(images: Tensor, part: Plan, paths: Sequence[Path], about: dict[str, Any]) -> None:
+    from ediffi.core.pixels import to_uint8
+    from ediffi.output import save_png
+
+    each = zip(paths, to_uint8(images), part.subjects, part.seeds, strict=True)
+    for path, image, subject, seed in each:
+        said = {} if subject.prompt is None else {"prompt": subject.prompt}
+        save_png(path, image, {**said, "seed": seed, **about})
+        typer.echo(f"{path} (seed {seed})")
+
+
+def _slug(text: str) -> str:
+    """A file name from a prompt: its first words, at most 40 characters."""
+    words = "-".join(re.findall(r"\w+", text.lower()))
+    return words[:40].strip("-") or "picture"

@@ -1,0 +1,148 @@
+"""From a request to everything that one model can tell of it without reading its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from ediffi.core.errors import note, noted_by
+from ediffi.encoders import Style, check_prompt
+from ediffi.language.vocabulary import in_english, unknown_words
+from ediffi.model.config import ModelConfig, Sampling, StageConfig
+from ediffi.model.looks import with_look
+from ediffi.model.options import per_stage, stages_to_run
+from ediffi.model.request import DTYPES, Request
+from ediffi.model.roles import check_listeners, roles_to_read
+from ediffi.model.start import low_resolution
+from ediffi.paint import Painting, Placement, place
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What a picture shows. Pictures that differ in their seed alone share one.
+
+    prompt: as it was asked; text: tidy and in the model's words, which encoders read; both None in
+    a variation of the style.
+    """
+
+    prompt: str | None
+    text: str | None
+    style: Style | None
+    placement: Placement | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request means for one model.
+
+    stages: those that run, and how; roles: whose encoders are read; subjects, seeds: of every
+    picture; low_res: (1, 3, h, w), what the first stage enlarges; notes: what the user should know.
+    """
+
+    stages: tuple[tuple[StageConfig, Sampling], ...]
+    roles: tuple[str, ...]
+    subjects: tuple[Subject, ...]
+    seeds: tuple[int, ...]
+    low_res: Tensor | None
+    dtype: torch.dtype
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def batches(self, size: int) -> Iterator[Plan]:
+        """Plans of at most `size` pictures each, in order."""
+        for start in range(0, len(self), size):
+            part = slice(start, start + size)
+            yield replace(self, subjects=self.subjects[part], seeds=self.seeds[part])
+
+    def described(self) -> dict[str, Any]:
+        """How all pictures are made, as JSON values."""
+        stages = [
+            {"stage": s.name, "resolution": s.resolution, **how.model_dump(exclude_none=True)}
+            for s, how in self.stages
+        ]
+        dtype = next(name for name, dtype in DTYPES.items() if dtype == self.dtype)
+        return {"encoders": ", ".join(self.roles), "dtype": dtype, "stages": stages}
+
+
+def plan(request: Request, config: ModelConfig, roles: Collection[str]) -> Plan:
+    """What the request means for the model of a configuration, whose encoders fill `roles`.
+
+    Raises:
+        UserError: the model cannot do it, or there is nothing in a prompt that it knows.
+    """
+    notes: dict[str, None] = {}
+    with noted_by(notes.setdefault):
+        stages = stages_to_run(config, request.stop_at, request.start_from)
+        referred = any(request.style)
+        roles = roles_to_read(roles, request.use, request.prompts is not None, referred)
+        if referred:
+            check_listeners(stages)
+        low_res = None
+        if request.start_from is not None:
+            low_res = low_resolution(request.start_from, stages[0].input_resolution)
+        how = per_stage(stages, request)
+        seeds = _seeds(request)
+        subjects = _subjects(request, config, seeds)
+    return Plan(
+        stages=tuple(zip(stages, how, strict=True)),
+        roles=roles,
+        subjects=subjects,
+        seeds=seeds,
+        low_res=low_res,
+        dtype=request.dtype,
+        notes=tuple(notes),
+    )
+
+
+def _seeds(request: Request) -> tuple[int, ...]:
+    """One of each picture."""
+    if len(request.seeds) == request.num_pictures:
+        return request.seeds
+    return tuple(range(request.seeds[0], request.seeds[0] + request.num_pictures))
+
+
+def _subjects(request: Request, config: ModelConfig, seeds: Sequence[int]) -> tuple[Subject, ...]:
+    """One of each picture, shared by those of a prompt unless seeds give them other looks."""
+    num = request.num_pictures // request.num_images
+    styles, paintings = (_each(given, num) for given in (request.style, request.regions))
+    if request.prompts is None:
+        each = [Subject(None, None, style) for style in styles]
+        return tuple(subject for subject in each for _ in range(request.num_images))
+    out: list[Subject] = []
+    for prompt, style, painting in zip(request.prompts, styles, paintings, strict=True):
+        subject = _subject(prompt, style, painting, config)
+        looked = {subject.text: subject}
+        for seed in seeds[len(out) : len(out) + request.num_images]:
+            text = subject.text
+            if request.looks:
+                text = with_look(config, text, seed, referred=style is not None)
+            out.append(looked.setdefault(text, replace(subject, text=text)))
+    return tuple(out)
+
+
+def _each(given: Sequence[T], num: int) -> Sequence[T]:
+    return given if len(given) == num else [*given] * num
+
+
+def _subject(
+    prompt: str, style: Style | None, painting: Painting | None, config: ModelConfig
+) -> Subject:
+    """A prompt in the model's words, its painted phrases found."""
+    tidy = check_prompt(prompt)
+    text = in_english(tidy, config.vocabulary, config.phrases, config.name)
+    placement = painting and place(prompt if text == tidy else text, painting)
+    unknown = unknown_words(text, config.vocabulary, config.phrases)
+    if unknown:
+        note(
+            f"{config.name} was never taught {', '.join(map(repr, unknown))}: it draws "
+            f"{len(config.vocabulary)} things, see `ediffi info --vocabulary`"
+        )
+    return Subject(prompt, text, style, placement)
