@@ -53,10 +53,10 @@ def open_picture(picture: Picture) -> Image.Image:
     if isinstance(picture, Tensor):
         picture = Image.fromarray(to_uint8(picture[None])[0])
     elif isinstance(picture, np.ndarray):
+        found = f"{picture.shape} {picture.dtype}"
         try:
             picture = Image.fromarray(picture)
         except TypeError as error:
-            found = f"{picture.shape} {picture.dtype}"
             message = f"an array of pixels is (H, W, 3) uint8, not {found}"
             raise BadPicture("not pixels", message) from error
     elif is_data_uri(picture):

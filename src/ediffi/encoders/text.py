@@ -5,7 +5,6 @@ Shape legend: B texts, L tokens, D token width.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ediffi.core.errors import Notice, UserError
+from ediffi.core.errors import UserError, note
 from ediffi.core.types import Tokens
 from ediffi.encoders.spec import EncoderSpec, resolve
 
@@ -95,11 +94,7 @@ class TextEncoder:
         cut = self.tokenizer(tidy, truncation=True, max_length=self.max_tokens)["input_ids"]
         longest = max(len(ids) for ids in whole)
         if longest > self.max_tokens:
-            warnings.warn(
-                f"the prompt has {longest} tokens; {self.name} reads the first {self.max_tokens}",
-                Notice,
-                stacklevel=2,
-            )
+            note(f"the prompt has {longest} tokens; {self.name} reads the first {self.max_tokens}")
         return cut
 
     def offsets(self, text: str) -> list[tuple[int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack, overload
+from typing import Any, Literal, Unpack, overload
 
 import torch
 from huggingface_hub import ModelHubMixin
@@ -20,34 +20,9 @@ from ediffi.model.config import Sampling
 from ediffi.model.folder import ModelFolder, locate, save_model
 from ediffi.model.parts import Parts
 from ediffi.model.plan import Plan, plan
-from ediffi.model.request import AnyPainting, AnyStyle, Request
+from ediffi.model.request import AnyPainting, AnyStyle, Options, Request, WordedOptions
 from ediffi.model.stage import Stage
 from ediffi.paint import Painting, paint
-
-
-class Options(TypedDict, total=False):
-    """Keywords that every method which draws takes, for type checkers: see `Request`."""
-
-    seeds: int | Sequence[int]
-    num_images: int
-    stop_at: int | None
-    start_from: Picture | None
-    num_steps: int | Sequence[int] | None
-    guidance_scale: float | Sequence[float] | None
-    sampler: str | None
-    style_strength: float | None
-    style_stages: Collection[str] | None
-    tile: int | None
-    dtype: torch.dtype
-
-
-class WordedOptions(Options, total=False):
-    """Those that go with a prompt."""
-
-    use: Collection[str] | None
-    style: AnyStyle
-    looks: bool
-
 
 Output = Literal["tensor", "pil"]
 

@@ -112,19 +112,17 @@ def _seeds(request: Request) -> tuple[int, ...]:
 def _subjects(request: Request, config: ModelConfig, seeds: Sequence[int]) -> tuple[Subject, ...]:
     """One of each picture, shared by those of a prompt unless seeds give them other looks."""
     num = request.num_pictures // request.num_images
-    styles, paintings = (_each(given, num) for given in (request.style, request.regions))
+    styles, paintings = _each(request.style, num), _each(request.regions, num)
     if request.prompts is None:
         each = [Subject(None, None, style) for style in styles]
         return tuple(subject for subject in each for _ in range(request.num_images))
     out: list[Subject] = []
     for prompt, style, painting in zip(request.prompts, styles, paintings, strict=True):
-        subject = _subject(prompt, style, painting, config)
-        looked = {subject.text: subject}
+        text, placement = _read(prompt, painting, config)
+        subjects: dict[str, Subject] = {}
         for seed in seeds[len(out) : len(out) + request.num_images]:
-            text = subject.text
-            if request.looks:
-                text = with_look(config, text, seed, referred=style is not None)
-            out.append(looked.setdefault(text, replace(subject, text=text)))
+            said = with_look(config, text, seed, referred=bool(style)) if request.looks else text
+            out.append(subjects.setdefault(said, Subject(prompt, said, style, placement)))
     return tuple(out)
 
 
@@ -132,17 +130,17 @@ def _each(given: Sequence[T], num: int) -> Sequence[T]:
     return given if len(given) == num else [*given] * num
 
 
-def _subject(
-    prompt: str, style: Style | None, painting: Painting | None, config: ModelConfig
-) -> Subject:
-    """A prompt in the model's words, its painted phrases found."""
+def _read(
+    prompt: str, painting: Painting | None, config: ModelConfig
+) -> tuple[str, Placement | None]:
+    """A prompt in the model's words, and where its painted phrases stand in that."""
     tidy = check_prompt(prompt)
     text = in_english(tidy, config.vocabulary, config.phrases, config.name)
-    placement = painting and place(prompt if text == tidy else text, painting)
+    placement = place(prompt if text == tidy else text, painting) if painting else None
     unknown = unknown_words(text, config.vocabulary, config.phrases)
     if unknown:
         note(
             f"{config.name} was never taught {', '.join(map(repr, unknown))}: it draws "
             f"{len(config.vocabulary)} things, see `ediffi info --vocabulary`"
         )
-    return Subject(prompt, text, style, placement)
+    return text, placement

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Self, TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Self, TypedDict, TypeVar
 
 import torch
 from PIL import Image
@@ -24,7 +24,6 @@ from ediffi.encoders import Style
 from ediffi.paint import Painting, from_regions
 
 MAX_PICTURES = 10_000
-MAX_SEED = 2**63
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 AnyStyle = Picture | Style | Sequence[Picture | Style | None] | None
@@ -33,7 +32,7 @@ AnyPainting = Painting | Sequence[Painting | None] | None
 
 def _several(value: Any) -> Any:
     """One value or several, as several."""
-    one = isinstance(value, str) or not isinstance(value, Iterable)
+    one = isinstance(value, str | Mapping) or not isinstance(value, Iterable)
     return value if value is None else (value,) if one else tuple(value)
 
 
@@ -73,13 +72,14 @@ def _each(value: Any) -> Any:
 
 
 def _dtype(value: Any) -> torch.dtype:
-    dtype = DTYPES.get(value, value) if isinstance(value, str) else value
-    if dtype not in DTYPES.values():
-        raise UserError(f"dtype {value}: choose {' or '.join(DTYPES)}")
-    return dtype
+    for name, dtype in DTYPES.items():
+        if value in (name, dtype):
+            return dtype
+    raise UserError(f"dtype {value}: choose {' or '.join(DTYPES)}")
 
 
 T = TypeVar("T")
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 # One value or a sequence of them is given; a tuple is kept.
 Several = Annotated[tuple[T, ...], BeforeValidator(_several)]
 Each = Annotated[tuple[T, ...], BeforeValidator(_each)]
@@ -115,11 +115,11 @@ class Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     prompts: Several[str] | None = Field(default=None, min_length=1)
-    seeds: Several[int] = (0,)
-    num_images: int = Field(default=1, ge=1)
-    stop_at: int | None = None
+    seeds: Several[Whole] = (0,)
+    num_images: int = Field(default=1, ge=1, lt=2**63)
+    stop_at: Whole | None = None
     start_from: Annotated[Image.Image, PlainValidator(_picture)] | None = None
-    num_steps: Several[int] | None = None
+    num_steps: Several[Whole] | None = None
     guidance_scale: Several[float] | None = None
     sampler: str | None = None
     use: Several[str] | None = None
@@ -128,7 +128,7 @@ class Request(BaseModel):
     style_stages: Several[str] | None = None
     regions: Each[Annotated[Painting | None, PlainValidator(_painting)]] = (None,)
     looks: bool = True
-    tile: int | None = None
+    tile: Whole | None = None
     dtype: Annotated[torch.dtype, PlainValidator(_dtype)] = torch.bfloat16
 
     @property
@@ -146,12 +146,11 @@ class Request(BaseModel):
         if self.prompts is None and None in self.style:
             raise UserError("give a prompt, or a picture to vary")
         if total > MAX_PICTURES:
-            raise UserError(f"{total:,} pictures asked for, at most {MAX_PICTURES:,}")
+            raise UserError(f"too many pictures asked for: at most {MAX_PICTURES:,}")
         if len(self.seeds) not in (1, total):
             raise UserError(f"{len(self.seeds)} seeds for {total} pictures: give one for each")
-        for seed in self.seeds:
-            if not 0 <= seed < MAX_SEED:
-                raise UserError(f"seeds start at 0 and end below 2^63, got {seed}")
+        if min(self.seeds) < 0:
+            raise UserError(f"seeds start at 0, got {min(self.seeds)}")
         return self
 
     @classmethod
@@ -177,3 +176,27 @@ class Request(BaseModel):
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise UserError.of(error) from error
+
+
+class Options(TypedDict, total=False):
+    """Keywords of every method of `Cascade` that draws, for type checkers: see `Request`."""
+
+    seeds: int | Sequence[int]
+    num_images: int
+    stop_at: int | None
+    start_from: Picture | None
+    num_steps: int | Sequence[int] | None
+    guidance_scale: float | Sequence[float] | None
+    sampler: str | None
+    style_strength: float | None
+    style_stages: Collection[str] | None
+    tile: int | None
+    dtype: torch.dtype
+
+
+class WordedOptions(Options, total=False):
+    """Those that go with a prompt."""
+
+    use: Collection[str] | None
+    style: AnyStyle
+    looks: bool

@@ -1,7 +1,10 @@
-"""The cascade draws: same seed same picture, in any batch; options reach the stages they mean."""
+"""The cascade draws: same seed same picture, in any batch or thread; options reach stages."""
 
 from __future__ import annotations
 
+import pickle
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from PIL import Image
 
 from ediffi.core.errors import Notice, UserError
 from ediffi.core.types import Progress, StageDone
-from ediffi.model import Cascade
+from ediffi.model import Cascade, Request, pick_device
 
 PROMPTS = ["a red fox", "a blue rocket on a green background", "a cat", "a tree and a cat"]
 
@@ -148,3 +151,86 @@ def test_bad_options(cascade: Cascade, options: dict[str, object], complaint: st
 def test_words_it_was_never_taught(cascade: Cascade) -> None:
     with pytest.warns(Notice, match="never taught 'dragon', 'castles'"):
         cascade.stream("two red foxes and a dragon next to castles", stop_at=16)
+
+
+def test_a_cascade_is_called(cascade: Cascade) -> None:
+    called = cascade("a red fox", seeds=7, stop_at=16)
+    assert torch.equal(called, cascade.generate("a red fox", seeds=7, stop_at=16))
+    pictures = cascade(["a cat", "a tree"], stop_at=64, output="pil")
+    assert [picture.size for picture in pictures] == [(64, 64)] * 2
+    with pytest.raises(UserError, match="output 'jpeg': choose tensor or pil"):
+        cascade("a cat", output="jpeg")  # type: ignore[call-overload]
+
+
+def test_a_request_is_planned_and_run(cascade: Cascade) -> None:
+    text = '{"prompts": ["a cat", "a tree"], "seeds": 5, "num_images": 3, "stop_at": 16}'
+    plan = cascade.plan(Request.from_json(text))
+    assert len(plan) == 6 and plan.seeds == (5, 6, 7, 8, 9, 10)
+    assert [subject.text for subject in plan.subjects] == ["a cat"] * 3 + ["a tree"] * 3
+    drawn = [list(cascade.run(part))[-1] for part in plan.batches(4)]
+    assert [len(event.images) for event in drawn if isinstance(event, StageDone)] == [4, 2]
+    whole = cascade.generate(["a cat", "a tree"], seeds=5, num_images=3, stop_at=16)
+    batched = torch.cat([event.images for event in drawn if isinstance(event, StageDone)])
+    assert (batched - whole).abs().mean() < 2 / 255
+
+
+def test_two_threads_draw_what_two_runs_draw(model_folder: Path) -> None:
+    jobs = [("a red fox", 1), ("a cat", 2), ("a tree and a cat", 3), ("a blue rocket", 4)]
+
+    def draw(cascade: Cascade, job: tuple[str, int]) -> torch.Tensor:
+        return cascade.generate(job[0], seeds=job[1], stop_at=64)
+
+    alone = [draw(Cascade.from_pretrained(model_folder), job) for job in jobs]
+    shared = Cascade.from_pretrained(model_folder)  # read by whichever thread comes first
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        together = list(pool.map(lambda job: draw(shared, job), jobs * 4))
+    for picture, expected in zip(together, alone * 4, strict=True):
+        assert torch.equal(picture, expected)
+
+
+def test_it_moves_and_what_is_read_later_follows(model_folder: Path) -> None:
+    cascade = Cascade.from_pretrained(model_folder)
+    cascade.stage("base")
+    assert cascade.to("meta") is cascade
+    assert cascade.stage("base").device.type == cascade.stage("sr256").device.type == "meta"
+
+
+def test_devices_by_name() -> None:
+    assert pick_device("auto").type in ("cuda", "mps", "cpu") and pick_device("cpu").type == "cpu"
+    with pytest.raises(UserError, match="unknown device 'gpu'"):
+        pick_device("gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match="no cuda device"):
+            pick_device("cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_draws_the_same_picture(model_folder: Path) -> None:
+    cascade = Cascade.from_pretrained(model_folder)
+    cpu = cascade.generate("a red fox", dtype=torch.float32)
+    gpu = cascade.to("cuda").generate("a red fox", dtype=torch.float32)
+    torch.testing.assert_close(gpu, cpu, atol=1e-2, rtol=0)
+
+
+def test_it_is_not_pickled(cascade: Cascade) -> None:
+    with pytest.raises(TypeError, match=r"cannot be pickled.*Cascade\.from_pretrained\(name\)"):
+        pickle.dumps(cascade)
+
+
+@pytest.mark.parametrize("name", [5, None, b"pictogram"])
+def test_a_model_is_named(name: object) -> None:
+    with pytest.raises(UserError, match="a model is given by its name or folder, not by"):
+        Cascade.from_pretrained(name)  # type: ignore[arg-type]
+
+
+def test_what_a_user_should_know_is_said_once(model_folder: Path) -> None:
+    for _ in range(2):  # once by each cascade
+        cascade = Cascade.from_pretrained(model_folder)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for prompt in ("a dragon", "a dragon", "a castle", "fox " * 200, "fox " * 200):
+                cascade(prompt, stop_at=16)
+        said = [str(w.message) for w in caught if issubclass(w.category, Notice)]
+        assert ["'dragon'" in said[0], "'castle'" in said[1], len(said)] == [True, True, 3]
+        assert "the prompt has" in said[2]
+        assert all(w.filename == __file__ for w in caught if issubclass(w.category, Notice))
