@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ediffi.core.types import ROLES, DataSource
 from ediffi.diffusion.samplers import SAMPLERS
-from ediffi.diffusion.sigmas import NoiseDistribution
+from ediffi.diffusion.sigmas import NoiseDistribution, karras_schedule
 from ediffi.encoders.spec import EncoderSpec
 from ediffi.networks.unet import UNetConfig
 
@@ -27,13 +28,13 @@ class Sampling(BaseModel):
     tile: side in pixels of the tiles that bound an upscaler's memory, None for the picture whole.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     sampler: str = "dpmpp_2m"
     num_steps: int = Field(ge=1, le=1000)
     sigma_min: float = Field(gt=0)
-    sigma_max: float = Field(gt=0)
-    rho: float = Field(default=7.0, gt=0)
+    sigma_max: float = Field(gt=0, le=1e5)
+    rho: float = Field(default=7.0, ge=1, le=100)
     guidance_scale: float = Field(default=1.0, ge=0, le=100)
     guidance_interval: tuple[float, float] | None = None
     threshold_percentile: float | None = Field(default=None, gt=0, le=1)
@@ -48,6 +49,12 @@ class Sampling(BaseModel):
             raise ValueError(f"unknown sampler {self.sampler!r}: choose {' or '.join(SAMPLERS)}")
         if self.sigma_min > self.sigma_max:
             raise ValueError(f"sigma_min {self.sigma_min} is above sigma_max {self.sigma_max}")
+        sigmas = karras_schedule(self.num_steps, self.sigma_min, self.sigma_max, self.rho)
+        if any(after >= before for before, after in pairwise(sigmas)):
+            raise ValueError(
+                f"sigma_min {self.sigma_min} and sigma_max {self.sigma_max} are too near for "
+                f"{self.num_steps} steps"
+            )
         return self
 
 
