@@ -32,15 +32,15 @@ def train(
     from ediffi.pictogram.composer import Composer
     from ediffi.pictogram.grid import Grid
     from ediffi.pictogram.scenes import Scenes
-    from ediffi.train.config import preset_config
     from ediffi.train.meter import machine_rate
+    from ediffi.train.recipes import recipe
 
     grid, encoders = Grid.load(), {"t5": CachedText(TextEncoder.load(DEFAULT_TEXT))}
     _table("stage", "M parameters", "GFLOP/image", "images/s", "GFLOP/s", "machine", "share")
     for stage in STAGES:
-        config = preset_config(preset, stage)
+        config = recipe(preset, stage).changed({"data.num_pictures": 64})
         rate = machine_rate()
-        row = _time_stage(config, Scenes(Composer(grid, config.scenes)), encoders, steps)
+        row = _time_stage(config, Scenes(Composer(grid, config.data.scenes)), encoders, steps)
         _table(
             stage,
             f"{row['parameters'] / 1e6:.2f}",
@@ -54,23 +54,24 @@ def train(
 
 
 def _time_stage(config: Any, scenes: Any, encoders: Any, steps: int) -> dict[str, float]:
-    """The median step, examples included once they are cached."""
+    """The median step on examples that are ready."""
     from statistics import median
 
     from ediffi.train.examples import Examples
     from ediffi.train.meter import forward_flops
     from ediffi.train.state import TrainState
 
-    examples, state = Examples(config, scenes, encoders), TrainState(config)
-    state.images = config.sketch_images  # from here on a step trains all of the network
-    state.step(examples.batch(0))
+    with tempfile.TemporaryDirectory() as folder:
+        batch = Examples(config, scenes, encoders, folder=Path(folder)).batch(0)
+    state = TrainState(config)
+    state.step(batch)
     seconds = []
     for _ in range(steps):
         start = time.perf_counter()
-        state.step(examples.batch(0))
+        state.step(batch)
         seconds.append(time.perf_counter() - start)
-    per_second = config.batch_size / median(seconds)
-    flops = 3 * forward_flops(state, examples.batch(0))
+    per_second = config.schedule.batch_size / median(seconds)
+    flops = 3 * forward_flops(state, batch)
     return {
         "parameters": sum(p.numel() for p in state.parameters.values()),
         "flops": flops,

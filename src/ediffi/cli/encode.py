@@ -56,19 +56,18 @@ def encode(
         raise UserError(f"--rank counts from 0: {rank} is too much for {world_size} processes")
     if encoder is None and role is not Role.t5:
         raise UserError(f"--encoder is needed: nothing fills {role} by default")
-    from ediffi.cli.train import collection_of
+    from ediffi.cli.train import asked_recipe, collection_of
     from ediffi.data.encoding import encode_collection
     from ediffi.encoders import DEFAULT_TEXT, EncoderSpec
-    from ediffi.train.config import preset_config
     from ediffi.train.samples import NUM_SAMPLES
 
     spec = DEFAULT_TEXT.model_copy(update={"max_tokens": max_tokens})
     if encoder is not None:
         kind = "text" if role is Role.t5 else role.value
         spec = EncoderSpec(kind=kind, source=encoder, max_tokens=max_tokens)
-    words = {"vocabulary": vocabulary, "styles": styles}
-    config, collection = collection_of(preset_config(preset, stage), data, words, seed)
-    num_pictures = config.num_scenes + (NUM_SAMPLES if data is None else 0)
+    recipe = asked_recipe(preset, stage, seed, data, vocabulary, styles)
+    config, collection = collection_of(recipe, data)
+    num_pictures = config.data.num_pictures + (NUM_SAMPLES if data is None else 0)
     with work_bars() as progress:
         task = progress.add_task("blocks", total=None)
         for done, total in encode_collection(

@@ -48,9 +48,9 @@ def readers(
 
 def dropout_of(roles: Collection[str], asked: str | None) -> dict[str, float]:
     """How often each role is dropped: t5 alone as in the presets, several as in the paper."""
-    from ediffi.train.config import PAPER_DROPOUT, TrainConfig
+    from ediffi.train.config import PAPER_DROPOUT, DataConfig
 
-    alone: dict[str, float] = TrainConfig.model_fields["dropout"].default
+    alone: dict[str, float] = DataConfig.model_fields["dropout"].default
     rates = (
         {r: PAPER_DROPOUT[r] for r in roles} if len(roles) > 1 else {r: alone["t5"] for r in roles}
     )

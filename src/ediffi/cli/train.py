@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ediffi.cli.display import follow, work_bars
 from ediffi.cli.lists import names
+from ediffi.cli.options import DeviceName
 from ediffi.cli.train_clip import clip
 from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ediffi.data.collection import Collection
-    from ediffi.train.config import TrainConfig
+    from ediffi.train.config import Origin, Recipe
+    from ediffi.train.examples import Examples
+    from ediffi.train.state import TrainState
 
 app = typer.Typer(
     name="train", help="Train a stage; the same command resumes it.", no_args_is_help=True
@@ -64,6 +72,19 @@ Model = Annotated[
     typer.Option(help="Model folder, new or old, that gets the averaged weights at the end."),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of scenes, noise and fresh weights.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Any field of the recipe: --set optimiser.learning_rate=5e-4."),
+]
+Show = Annotated[bool, typer.Option("--show", help="Print the whole recipe and stop.")]
+Examples_ = Annotated[
+    Path | None,
+    typer.Option(
+        "--examples", help="Where drawn and encoded examples are kept. Default: the user's cache."
+    ),
+]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that make examples ahead.")]
+Device = Annotated[DeviceName, typer.Option(help="auto is cuda, mps or cpu, the first there is.")]
 
 STAGES = {
     "base": """Train the base: text to 64x64 pixels.
@@ -75,6 +96,8 @@ STAGES = {
     ediffi train base --clip my-clip --from pictogram --model my-model   # with CLIP beside T5
 
     ediffi train base --data my-shards --run my-run --model my-model   # pictures of your own
+
+    ediffi train base --set optimiser.learning_rate=5e-4 --show   # the whole recipe
     """,
     "sr256": """Train the first upscaler: 64x64 to 256x256 pixels.
 
@@ -85,6 +108,23 @@ STAGES = {
     ediffi train sr1024 --from my-model --from-stage sr256 --model my-model
     """,
 }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person says beside the recipe's fields."""
+
+    run: Path
+    data: Path | None
+    embeddings: Path | None
+    clip: Path | None
+    dropout: str | None
+    initial: str | None
+    from_stage: str
+    model: Path | None
+    examples: Path
+    workers: int
+    device: str
 
 
 def _command(stage: str) -> Callable[..., None]:
@@ -102,11 +142,37 @@ def _command(stage: str) -> Callable[..., None]:
         from_stage: FromStage = None,
         model: Model = None,
         seed: Seed = 0,
+        changes: Set = None,
+        show: Show = False,
+        examples: Examples_ = None,
+        workers: Workers = 2,
+        device: Device = DeviceName.auto,
     ) -> None:
-        words = {"vocabulary": vocabulary, "styles": styles}
-        start = (initial, from_stage or stage)
-        read = (embeddings, clip, dropout)
-        _train(stage, preset, run, num_images, words, data, read, start, model, seed)
+        from ediffi.pictogram.sources import cache_root
+
+        fields = _fields(changes or [])
+        if num_images:
+            fields["schedule.num_images"] = num_images
+        config = asked_recipe(preset, stage, seed, data, vocabulary, styles, fields)
+        if show:
+            typer.echo(config.model_dump_json(indent=2))
+            return
+        if model and model.exists() and not model.is_dir():
+            raise UserError(f"--model {model} is a file: give the name of a folder")
+        asked = Asked(
+            run=run or cache_root() / "runs" / f"{preset}-{stage}",
+            data=data,
+            embeddings=embeddings,
+            clip=clip,
+            dropout=dropout,
+            initial=initial,
+            from_stage=from_stage or stage,
+            model=model,
+            examples=examples or cache_root() / "examples",
+            workers=workers,
+            device=device,
+        )
+        _train(config, asked)
 
     return command
 
@@ -116,110 +182,146 @@ for _stage, _help in STAGES.items():
 app.command("clip")(clip)
 
 
-def _train(
-    stage: str,
-    preset: str,
-    run: Path | None,
-    num_images: int | None,
-    words: dict[str, str | None],
-    data: Path | None,
-    read: tuple[Path | None, Path | None, str | None],
-    start: tuple[str | None, str],
-    model: Path | None,
-    seed: int,
-) -> None:
+def _train(config: Recipe, asked: Asked) -> None:
+    """Train the prior, if the stage has one that is not given, and then the denoiser around it."""
     from ediffi.cli.readers import dropout_of, readers
-    from ediffi.pictogram.sources import cache_root
-    from ediffi.train.config import preset_config
     from ediffi.train.examples import Examples, fingerprint, measure_sigma_data
     from ediffi.train.export import export_stage
-    from ediffi.train.loop import train
+    from ediffi.train.recipes import prior_recipe
 
-    if model and model.exists() and not model.is_dir():
-        raise UserError(f"--model {model} is a file: give the name of a folder")
-    config = preset_config(preset, stage)
-    run_dir = run or cache_root() / "runs" / f"{preset}-{stage}"
-    config, collection = collection_of(config, data, words, seed)
-    initial, from_stage = start
-    embeddings, clip, dropout = read
-    encoders, specs, carried = readers(embeddings, clip, initial, model)
+    config, collection = collection_of(config, asked.data)
+    encoders, specs, carried = readers(asked.embeddings, asked.clip, asked.initial, asked.model)
     widths = {role: encoder.width for role, encoder in encoders.items()}
-    changes: dict[str, Any] = {
-        "network": config.network.model_copy(update={"roles": config.network.roles | widths}),
-        "dropout": dropout_of(encoders, dropout),
-        "data": fingerprint(collection, specs),
-        "num_images": num_images or config.num_images,
+    fields: dict[str, Any] = {
+        "network.roles": config.network.roles | widths,
+        "data.dropout": dropout_of(encoders, asked.dropout),
+        "data.fingerprint": fingerprint(collection, specs),
     }
-    weights = None
-    if initial:
-        weights, changes["origin"] = _origin(initial, from_stage)
-    config = config.model_copy(update=changes)
-    if data and stage == "base":  # what the preset says was measured on scenes
-        measured = measure_sigma_data(Examples(config, collection, encoders))
-        config = config.model_copy(update={"sigma_data": round(measured, 3)})
+    weights, origin = _origin(asked.initial, asked.from_stage) if asked.initial else (None, None)
+    config = _changed(config, fields | {"origin": origin})
+    examples = Examples(config, collection, encoders, folder=asked.examples, workers=asked.workers)
+    if asked.data and config.stage == "base":  # what the preset says was measured on scenes
+        config = _changed(config, {"sigma_data": round(measure_sigma_data(examples), 3)})
+    prior = {n.removeprefix("prior."): t for n, t in (weights or {}).items() if "prior." in n}
+    before = None if prior else prior_recipe(config)
+    if before is not None:
+        typer.echo("first the prior, then the denoiser around it")
+        state = _run(before, asked.run / "prior", examples, asked.device)
+        prior = state.average.state_dict()
+    state = _run(config, asked.run, examples, asked.device, prior=prior or None, initial=weights)
+    if asked.model:
+        digest = export_stage(state, collection, specs, asked.model, clip=carried)
+        typer.echo(f"{asked.model} has the new {config.stage}; the model's hash is {digest}")
+
+
+def _run(
+    config: Recipe,
+    run_dir: Path,
+    examples: Examples,
+    device: str,
+    *,
+    prior: dict[str, Tensor] | None = None,
+    initial: dict[str, Tensor] | None = None,
+) -> TrainState:
+    """One run to its end; leaves the command if it is stopped before."""
+    from ediffi.model.devices import pick_device
+    from ediffi.train.loop import train
+    from ediffi.train.state import TrainState
+
     typer.echo(f"run {run_dir}")
-    ticks = train(config, run_dir, collection, encoders, initial=weights, report=typer.echo)
+    examples.config = config
+    fresh = TrainState(config, device=pick_device(device), prior=prior)
+    ticks = train(fresh, run_dir, examples, initial=initial, report=typer.echo)
     with work_bars(stderr=False) as bars:
-        state = follow(ticks, bars, config.num_images, _line)
-    if state is None or state.images < config.num_images:
+        state = follow(ticks, bars, config.schedule.num_images, _line)
+    if state is None or state.images < config.schedule.num_images:
         raise typer.Exit(130)
-    if model:
-        digest = export_stage(state, collection, specs, model, clip=carried)
-        typer.echo(f"{model} has the new {stage} now; the model's hash is {digest}")
+    return state
 
 
-def collection_of(
-    config: TrainConfig, data: Path | None, words: dict[str, str | None], seed: int
-) -> tuple[TrainConfig, Collection]:
-    """What a run learns from, shards or scenes, and the config that says so.
-
-    words: the options --vocabulary and --styles.
-    """
+def collection_of(config: Recipe, data: Path | None) -> tuple[Recipe, Collection]:
+    """What a run learns from, shards or scenes, and the recipe that says so."""
     from ediffi.data.shard_set import ShardSet
-    from ediffi.networks import RESOLUTIONS
     from ediffi.pictogram.composer import Composer
     from ediffi.pictogram.grid import Grid
     from ediffi.pictogram.scenes import Scenes
-    from ediffi.train.config import FROM_NOISE
+    from ediffi.train.recipes import resolution
 
     if data is None:
-        scenes = config.scenes.model_copy(update={"seed": seed, **_chosen(words)})
-        config = config.model_copy(update={"seed": seed, "scenes": scenes})
-        return config, Scenes(Composer(Grid.load(), scenes))
-    given = [f"--{name}" for name, value in words.items() if value]
-    if given:
-        raise UserError(f"{given[0]} chooses scenes of the pictogram grid: not with --data")
-    shards = ShardSet(data, min_size=RESOLUTIONS[config.stage], seed=seed)
-    config = config.model_copy(update={"seed": seed, "num_scenes": len(shards)})
-    if config.stage == "base":  # nobody knows where on these pictures the words are: a vague sketch
-        network = config.network.model_copy(update={"overlaps": True})
-        unmasked = {"shown_masks": 0.0, "layout_loss": 0.0, "drawing_loss": 0.0}
-        learned = {"noise": FROM_NOISE, "network": network, "huber": None}
-        config = config.model_copy(update=unmasked | learned)
-    return config, shards
+        return config, Scenes(Composer(Grid.load(), config.data.scenes))
+    shards = ShardSet(data, min_size=resolution(config), seed=config.seed)
+    # nobody knows where on these pictures the words are
+    fields = {"data.scenes": None, "data.num_pictures": len(shards), "data.shown_masks": 0.0}
+    return _changed(config, fields), shards
 
 
-def _chosen(words: dict[str, str | None]) -> dict[str, Any]:
-    """What --vocabulary and --styles change in the scenes."""
-    chosen: dict[str, Any] = {}
-    vocabulary = words["vocabulary"]
+def asked_recipe(
+    preset: str,
+    stage: str,
+    seed: int,
+    data: Path | None,
+    vocabulary: str | None,
+    styles: str | None,
+    fields: Mapping[str, Any] = MappingProxyType({}),
+) -> Recipe:
+    """A preset's recipe with what the options change in it."""
+    from ediffi.train.recipes import recipe
+
+    if data is not None and (vocabulary or styles):
+        given = "--vocabulary" if vocabulary else "--styles"
+        raise UserError(f"{given} chooses scenes of the pictogram grid: not with --data")
+    scenes = _scenes(vocabulary, styles, seed) if data is None else {}
+    return _changed(recipe(preset, stage), {"seed": seed, **scenes, **fields})
+
+
+def _fields(changes: list[str]) -> dict[str, Any]:
+    """--set NAME=VALUE: numbers, true, false, null and lists as in JSON, all else is text."""
+    fields: dict[str, Any] = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise UserError(f"--set {change}: write it as schedule.batch_size=8")
+        try:
+            fields[name.strip()] = json.loads(value)
+        except ValueError:
+            fields[name.strip()] = value
+    return fields
+
+
+def _changed(config: Recipe, fields: Mapping[str, Any]) -> Recipe:
+    from pydantic import ValidationError
+
+    try:
+        return config.changed(fields)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"no such field in the recipe: {error}; see --show") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise UserError(f"recipe field {name}: {first['msg']}; see --show") from error
+
+
+def _scenes(vocabulary: str | None, styles: str | None, seed: int) -> dict[str, Any]:
+    """What --vocabulary, --styles and --seed change in the scenes."""
+    fields: dict[str, Any] = {"data.scenes.seed": seed}
     if vocabulary == "all":
-        chosen["concepts"] = None
+        fields["data.scenes.concepts"] = None
     elif vocabulary:
         try:
             lines = Path(vocabulary).read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"cannot read --vocabulary {vocabulary}: {error}") from error
         hexcodes = [line.split()[0] for line in lines if line.split("#")[0].strip()]
-        chosen["concepts"] = tuple(hexcodes)
-    if words["styles"]:
-        chosen["styles"] = names(words["styles"])
-    return chosen
+        fields["data.scenes.concepts"] = tuple(hexcodes)
+    if styles:
+        fields["data.scenes.styles"] = names(styles)
+    return fields
 
 
-def _origin(model: str, stage: str) -> tuple[Any, Any]:
+def _origin(model: str, stage: str) -> tuple[dict[str, Tensor], Origin]:
     """The weights to start from, and what is recorded of where they came from."""
     from ediffi.model import ModelFolder, locate
+    from ediffi.networks import named_as_now
     from ediffi.train.config import Origin
 
     folder = ModelFolder(locate(model))
@@ -233,18 +335,12 @@ def _origin(model: str, stage: str) -> tuple[Any, Any]:
         data=folder.config.data,
     )
     weights = {name: tensor.float() for name, tensor in folder.weights(stage).items()}
-    return weights, origin
+    return named_as_now(weights, known[stage].network), origin
 
 
 def _line(row: dict[str, Any]) -> str:
-    names = ("loss", "sketch_loss", "layout_loss", "drawing_loss")
-    loss, sketch, layout, drawing, *bands = (
-        "-" if v is None else f"{v:.3f}"
-        for v in (*(row[name] for name in names), *row["loss_by_band"])
-    )
-    share = "" if row["share_of_machine"] is None else f"  {row['share_of_machine']:.0%} of machine"
+    loss, *bands = ("-" if v is None else f"{v:.3f}" for v in (row["loss"], *row["loss_by_band"]))
     return (
         f"{row['images']:>9,} images  loss {loss}  by sigma, low to high: {' '.join(bands)}  "
-        f"sketch {sketch}  layout {layout}  drawings {drawing}  "
-        f"{row['images_per_second']:.1f} images/s{share}"
+        f"{row['images_per_second']:.1f} images/s  {row['share_of_machine']:.0%} of machine"
     )

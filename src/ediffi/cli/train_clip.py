@@ -69,8 +69,9 @@ def clip(
     changes: dict[str, Any] = {"scenes": scenes, "seed": seed, "data": grid.fingerprint}
     if text is not None:
         changes |= {**text.shape, "kept_text": text.sha256}
-    changes["num_images"] = num_images or config.num_images
-    config = config.model_copy(update=changes)
+    if num_images:
+        changes["schedule.num_images"] = num_images
+    config = config.changed(changes)
     given = None if pictures is None else GivenPictures.read(pictures)
     if given is not None:
         config = given.fit(config)
@@ -86,8 +87,8 @@ def clip(
         )
         bars.update(compose, completed=config.num_scenes)
         ticks = train_clip(config, run_dir, examples, text=text, pictures=given, report=typer.echo)
-        state = follow(ticks, bars, config.num_images, _line)
-    if state is None or state.images < config.num_images:
+        state = follow(ticks, bars, config.schedule.num_images, _line)
+    if state is None or state.images < config.schedule.num_images:
         raise typer.Exit(130)
     save_clip(output, state.model.clip, state.tokenizer)
     size = (output / "model.safetensors").stat().st_size

@@ -5,9 +5,9 @@ Shape legend: B pictures, L tokens, D token width, R regions, H x W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ Box = tuple[float, float, float, float]
 ROLES = ("t5", "clip_text", "clip_image")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tokens:
     """What one encoder says about B prompts.
 
@@ -37,6 +37,11 @@ class Tokens:
     def map(self, fn: Callable[[Tensor], Tensor]) -> Tokens:
         return Tokens(fn(self.states), fn(self.mask), fn(self.pooled))
 
+    def stack(self, other: Tokens) -> Tokens:
+        """This batch followed by another of the same length."""
+        pairs = ((self.states, other.states), (self.mask, other.mask), (self.pooled, other.pooled))
+        return Tokens(*(torch.cat(pair) for pair in pairs))
+
 
 @dataclass(frozen=True)
 class RegionForm:
@@ -44,7 +49,7 @@ class RegionForm:
 
     scale: the largest of Q K^T (the paper's), or its standard deviation; growth: log(1 + sigma)
     (the paper's), or log(1 + sigma^2), which fades sooner. placed: beyond the paper, whether a
-    sketch also puts what a painted phrase names where it is painted.
+    base with a text-only prior also puts what a phrase names where it is painted.
     """
 
     scale: Literal["max", "std"] = "max"
@@ -64,7 +69,7 @@ class Window:
     width: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Regions:
     """Painted phrases. masks: (B, R, H, W) in [0, 1], of the whole picture, at any resolution;
     columns[role]: (B, R, L) bool, the tokens of each region's phrase; weight: (B, R), the paper's
@@ -80,26 +85,34 @@ class Regions:
         columns = {role: fn(c) for role, c in self.columns.items()}
         return replace(self, masks=fn(self.masks), columns=columns, weight=fn(self.weight))
 
+    def none(self, batch: int) -> Regions:
+        """Regions of weight 0 that paint nothing, for a batch of that size."""
+        return self.map(lambda t: t.new_zeros(batch, *t.shape[1:]))
 
-@dataclass(frozen=True)
-class Things:
-    """Where the things of B pictures are, which training may know: K at most, in the order in which
-    the captions name them. boxes: (B, K, 4) x, y, width, height, shares of the canvas;
-    there: (B, K) bool, whether there are so many; columns[role]: (B, K, L) bool, the tokens of each
-    thing's phrase; drawings: (B, K, 4, S, S), each by itself, stretched over a square: colours in
-    [-1, 1], multiplied by alpha, and alpha."""
+    def stack(self, other: Regions) -> Regions:
+        """This batch followed by another, the fewer regions made up by ones that paint nothing.
 
-    boxes: Tensor
-    there: Tensor
-    columns: dict[str, Tensor]
-    drawings: Tensor
+        Raises:
+            ValueError: they differ in form or window.
+        """
+        if (self.form, self.window) != (other.form, other.window):
+            raise ValueError("only regions of one form and window can be stacked")
+        num = max(self.weight.shape[1], other.weight.shape[1])
+        a, b = self.map(lambda t: _padded(t, num)), other.map(lambda t: _padded(t, num))
+        return replace(
+            self,
+            masks=torch.cat([a.masks, b.masks]),
+            columns={role: torch.cat([c, b.columns[role]]) for role, c in a.columns.items()},
+            weight=torch.cat([a.weight, b.weight]),
+        )
 
-    def map(self, fn: Callable[[Tensor], Tensor]) -> Things:
-        columns = {role: fn(c) for role, c in self.columns.items()}
-        return Things(fn(self.boxes), fn(self.there), columns, fn(self.drawings))
+
+def _padded(t: Tensor, num: int) -> Tensor:
+    """(B, R, ...) with zeros up to R = num."""
+    return torch.cat([t, t.new_zeros(len(t), num - t.shape[1], *t.shape[2:])], dim=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prompt:
     """Everything B pictures are conditioned on, by role.
 
@@ -136,30 +149,88 @@ class Prompt:
         keep = {role: torch.zeros_like(keep) for role, keep in self.keep.items()}
         return replace(self, keep=keep, regions=None)
 
+    def stack(self, other: Prompt) -> Prompt:
+        """This batch followed by another with the same roles; regions may be in one only.
 
-@dataclass(frozen=True)
+        Raises:
+            ValueError: the roles differ.
+        """
+        if self.tokens.keys() != other.tokens.keys():
+            raise ValueError("only prompts with the same roles can be stacked")
+        mine, theirs = self.regions, other.regions
+        if mine is not None or theirs is not None:
+            mine = mine or theirs.none(len(self))  # type: ignore[union-attr]
+            theirs = theirs or mine.none(len(other))
+        return Prompt(
+            {role: tokens.stack(other.tokens[role]) for role, tokens in self.tokens.items()},
+            {role: torch.cat([keep, other.keep[role]]) for role, keep in self.keep.items()},
+            None if mine is None or theirs is None else mine.stack(theirs),
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class StageInput:
     """What a denoiser is conditioned on.
 
     low_res: (B, 3, h, w) in about [-1, 1], already noised once (so that both halves of a guided
     pair see the same noise), and augmentation: (B,) the std of that noise. Both None in the base.
-    things: where they are, told in training only.
-    memo: what a network or a wrapper computed once from this input, e.g. text keys and values.
+    hint: (B, C, h, w) features of the prior that the network works around, see `Around`.
     """
 
     prompt: Prompt
     low_res: Tensor | None = None
     augmentation: Tensor | None = None
-    things: Things | None = None
-    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    hint: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.prompt)
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> StageInput:
-        return StageInput(
-            self.prompt.map(fn),
-            None if self.low_res is None else fn(self.low_res),
-            None if self.augmentation is None else fn(self.augmentation),
-            None if self.things is None else self.things.map(fn),
-        )
+        """Apply `fn` to every tensor."""
+        return StageInput(self.prompt.map(fn), *(fn(t) if t is not None else t for t in self._own))
+
+    def rows(self, index: Sequence[int] | slice) -> StageInput:
+        """The pictures of these numbers as a batch of their own."""
+        return self.map(lambda t: t[index])
+
+    def to(self, device: torch.device | str) -> StageInput:
+        return self.map(lambda t: t.to(device))
+
+    def dropped(self) -> StageInput:
+        """The unconditional input: no role is heard; the same low_res, noised as it is."""
+        return replace(self, prompt=self.prompt.dropped())
+
+    def crop(self, window: Window) -> StageInput:
+        """The input of the part of the picture that a tile sees."""
+        low_res, regions = self.low_res, self.prompt.regions
+        if low_res is not None:
+            y, x = window.height // low_res.shape[2], window.width // low_res.shape[3]
+            rows = slice(window.top // y, window.bottom // y)
+            low_res = low_res[:, :, rows, window.left // x : window.right // x]
+        if regions is not None:
+            regions = replace(regions, window=window)
+        prompt = replace(self.prompt, regions=regions)
+        return replace(self, prompt=prompt, low_res=low_res)
+
+    def stack(self, other: StageInput) -> StageInput:
+        """This batch followed by another of the same stage: same roles, lengths and sizes.
+
+        Raises:
+            ValueError: they are not of one stage, or their regions not of one form.
+        """
+        mine, theirs = self._own, other._own
+        if any((a is None) != (b is None) for a, b in zip(mine, theirs, strict=True)):
+            raise ValueError("only inputs of one stage can be stacked")
+        both = (_cat(a, b) for a, b in zip(mine, theirs, strict=True))
+        return StageInput(self.prompt.stack(other.prompt), *both)
+
+    @property
+    def _own(self) -> tuple[Tensor | None, ...]:
+        return self.low_res, self.augmentation, self.hint
+
+
+def _cat(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return None if a is None or b is None else torch.cat([a, b])
 
 
 class Denoiser(Protocol):

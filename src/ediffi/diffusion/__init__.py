@@ -1,47 +1,40 @@
 """Noise levels, preconditioning, samplers and guidance: the mathematics, without networks."""
 
-from ediffi.diffusion.guidance import Guided, Referenced, Thresholded, stack_inputs
+from ediffi.diffusion.around import Around, Predicted
+from ediffi.diffusion.guidance import Guided, Referenced, Thresholded
 from ediffi.diffusion.noise import gaussian, stable_hash
-from ediffi.diffusion.precondition import (
-    EDM,
-    ResidualEDM,
-    edm_loss,
-    edm_weight,
-    enlarge,
-    noised,
-)
+from ediffi.diffusion.precondition import EDM, edm_loss, edm_weight, noised
 from ediffi.diffusion.samplers import (
     SAMPLERS,
     Sampler,
     dpmpp_2m,
     drive,
     heun,
-    initial,
     num_evaluations,
+    result_of,
 )
 from ediffi.diffusion.sigmas import NoiseDistribution, karras_schedule, stratified_uniforms
 
 __all__ = [
     "EDM",
     "SAMPLERS",
+    "Around",
     "Guided",
     "NoiseDistribution",
+    "Predicted",
     "Referenced",
-    "ResidualEDM",
     "Sampler",
     "Thresholded",
     "dpmpp_2m",
     "drive",
     "edm_loss",
     "edm_weight",
-    "enlarge",
     "gaussian",
     "heun",
-    "initial",
     "karras_schedule",
     "noised",
     "num_evaluations",
+    "result_of",
     "stable_hash",
-    "stack_inputs",
     "stratified_uniforms",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,11 +62,6 @@ def num_evaluations(name: str, num_steps: int) -> int:
     return 2 * num_steps - 1 if name == "heun" else num_steps
 
 
-def initial(noise: Tensor, sigma_max: float, start: Tensor | None = None) -> Tensor:
-    """Where a stage starts: unit noise at sigma_max, around `start` (B, 3, H, W) if given."""
-    return sigma_max * noise if start is None else start + sigma_max * noise
-
-
 def drive(sampler: Sampler, denoise: Denoiser, cond: StageInput) -> Generator[Tensor, None, Tensor]:
     """Answer a sampler with a denoiser. Yields x0 at every evaluation, returns the final x0.
 
@@ -82,3 +78,13 @@ def drive(sampler: Sampler, denoise: Denoiser, cond: StageInput) -> Generator[Te
     except StopIteration as done:
         final: Tensor = done.value
         return final
+
+
+def result_of(steps: Generator[Any, None, Tensor]) -> Tensor:
+    """What a generator of steps returns at its end, the steps unseen."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            final: Tensor = done.value
+            return final

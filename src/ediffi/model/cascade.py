@@ -64,7 +64,7 @@ class Cascade(
         )
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        weights = {str(s.config.name): s.denoiser.network.state_dict() for s in self.stages}
+        weights = {str(s.config.name): s.denoiser.state_dict() for s in self.stages}
         root, sources = self._root, {spec.source for spec in self.config.encoders.values()}
         relative = [source for source in sources if not Path(source).is_absolute()]
         inside = {s: root / s for s in relative if root is not None and (root / s).is_dir()}

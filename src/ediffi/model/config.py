@@ -11,7 +11,7 @@ from ediffi.core.types import ROLES, DataSource
 from ediffi.diffusion.samplers import SAMPLERS
 from ediffi.diffusion.sigmas import NoiseDistribution, karras_schedule
 from ediffi.encoders.spec import EncoderSpec
-from ediffi.networks.unet import UNetConfig
+from ediffi.networks.config import UNetConfig
 
 StageName = Literal["base", "sr256", "sr1024"]
 

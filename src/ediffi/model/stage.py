@@ -14,25 +14,24 @@ from ediffi.core.types import ROLES, Denoiser, Progress, Prompt, StageInput
 from ediffi.diffusion import (
     EDM,
     SAMPLERS,
+    Around,
     Guided,
     Referenced,
-    ResidualEDM,
     Thresholded,
     drive,
     gaussian,
-    initial,
     karras_schedule,
     num_evaluations,
 )
 from ediffi.model.config import Sampling, StageConfig
 from ediffi.model.tiles import Tiled
-from ediffi.networks import UNet, build_denoiser
+from ediffi.networks import build_denoiser, named_as_now
 
 
 class Stage:
     """One diffusion model of the cascade, ready to draw."""
 
-    def __init__(self, config: StageConfig, denoiser: EDM) -> None:
+    def __init__(self, config: StageConfig, denoiser: EDM | Around) -> None:
         self.config = config
         self.denoiser = denoiser.eval().requires_grad_(False)
 
@@ -41,7 +40,7 @@ class Stage:
         """A stage with the network's saved state; float32 in memory whatever it was saved in."""
         denoiser = build_denoiser(config.network, config.sigma_data)
         try:
-            denoiser.network.load_state_dict(weights)
+            denoiser.load_state_dict(named_as_now(weights, config.network))
         except RuntimeError as error:
             raise UserError(f"the weights of stage {config.name} do not fit it: {error}") from error
         return cls(config, denoiser)
@@ -78,8 +77,8 @@ class Stage:
         cond = self.condition(prompt, seeds, low_res, how.augmentation)
         side = config.resolution
         noise = gaussian(seeds, (3, side, side), stream=config.name)
-        start = self._start(cond, dtype)
-        x = initial(noise, how.sigma_max, start).to(self.device)
+        with inference(self.device, dtype):
+            x = self.denoiser.initial(noise.to(self.device), how.sigma_max, cond)
         sigmas = karras_schedule(how.num_steps, how.sigma_min, how.sigma_max, how.rho)
         steps = drive(SAMPLERS[how.sampler](x, sigmas), self.denoise_with(how, dtype), cond)
         total = num_evaluations(how.sampler, how.num_steps)
@@ -103,30 +102,20 @@ class Stage:
         if (low_res is None) != (self.config.network.scale == 1):
             raise ValueError(f"stage {self.config.name}: an upscaler, and only it, needs low_res")
         if low_res is None:
-            return StageInput(prompt).map(lambda t: t.to(self.device))
+            return StageInput(prompt).to(self.device)
         noise = gaussian(seeds, tuple(low_res.shape[1:]), stream=f"{self.config.name}-low-res")
         levels = torch.full((len(seeds),), augmentation)
-        cond = StageInput(prompt, low_res + augmentation * noise, levels)
-        return cond.map(lambda t: t.to(self.device))
-
-    def _start(self, cond: StageInput, dtype: torch.dtype) -> Tensor | None:
-        """What sampling starts around, on the CPU: what is known without noise, if anything is."""
-        denoiser, side = self.denoiser, self.config.resolution
-        if not isinstance(denoiser, ResidualEDM):
-            return None
-        with inference(self.device, dtype):
-            return denoiser.known(cond, (side, side)).cpu()
+        return StageInput(prompt, low_res + augmentation * noise, levels).to(self.device)
 
     def denoise_with(self, how: Sampling, dtype: torch.dtype) -> Denoiser:
         """The stage's denoiser in tiles, guided and thresholded as asked."""
         denoise: Denoiser = NoGrad(self.denoiser, dtype)
-        network = self.denoiser.network
-        if how.tile is not None and isinstance(network, UNet):
-            if network.config.scale == 1:
+        network = self.config.network
+        if how.tile is not None:
+            if network.scale == 1:
                 raise UserError(f"stage {self.config.name} looks at the picture whole: no tiles")
-            stride = network.config.stride
-            tile = -(-how.tile // stride) * stride
-            denoise = Tiled(denoise, tile=tile, halo=network.halo, stride=stride)
+            tile = -(-how.tile // network.stride) * network.stride
+            denoise = Tiled(denoise, tile=tile, halo=network.halo, stride=network.stride)
         denoise = Referenced(denoise, how.style_strength)
         interval = how.guidance_interval or (0.0, torch.inf)
         denoise = Guided(denoise, how.guidance_scale, interval=interval)

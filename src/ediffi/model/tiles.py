@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from ediffi.core.once import Once
 from ediffi.core.types import Denoiser, StageInput, Window
 
 
@@ -28,6 +28,7 @@ class Tiled:
         self.denoise = denoise
         self.tile = tile
         self.halo = halo
+        self._inputs: Once[StageInput] = Once()
 
     def __call__(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
         height, width = x.shape[2:]
@@ -39,7 +40,8 @@ class Tiled:
                 y0, y1 = max(top - self.halo, 0), min(bottom + self.halo, height)
                 x0, x1 = max(left - self.halo, 0), min(right + self.halo, width)
                 window = Window(y0, y1, x0, x1, height, width)
-                part = self.denoise(x[:, :, y0:y1, x0:x1], sigma, _crop(cond, window))
+                own = self._inputs(cond, window, lambda w=window: cond.crop(w))  # type: ignore[misc]
+                part = self.denoise(x[:, :, y0:y1, x0:x1], sigma, own)
                 core = part[:, :, top - y0 : bottom - y0, left - x0 : right - x0]
                 out[:, :, top:bottom, left:right] = core
         return out
@@ -47,20 +49,3 @@ class Tiled:
     def _spans(self, side: int) -> Iterator[tuple[int, int]]:
         for start in range(0, side, self.tile):
             yield start, min(start + self.tile, side)
-
-
-def _crop(cond: StageInput, window: Window) -> StageInput:
-    """The input of one tile, kept in cond.memo with what a network memoises on it."""
-    key = ("tile", window)
-    if key not in cond.memo:
-        low_res, regions = cond.low_res, cond.prompt.regions
-        if low_res is not None:
-            y, x = window.height // low_res.shape[2], window.width // low_res.shape[3]
-            rows = slice(window.top // y, window.bottom // y)
-            low_res = low_res[:, :, rows, window.left // x : window.right // x]
-        if regions is not None:
-            regions = replace(regions, window=window)
-        prompt = replace(cond.prompt, regions=regions)
-        cond.memo[key] = StageInput(prompt, low_res, cond.augmentation)
-    part: StageInput = cond.memo[key]
-    return part

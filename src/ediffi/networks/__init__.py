@@ -1,34 +1,21 @@
-"""The U-Net of every stage, its presets, and `build_denoiser`, which wraps it in EDM."""
+"""Raw networks F(x, sigma, cond), their presets, and `build_denoiser`, which makes denoisers."""
 
 from __future__ import annotations
 
-from ediffi.diffusion import EDM, ResidualEDM
-from ediffi.networks.context import Context
-from ediffi.networks.enlarger import enlarger_loss
+from ediffi.networks.build import build_denoiser, build_prior, named_as_now
+from ediffi.networks.config import EnlargerConfig, Level, UNetConfig
 from ediffi.networks.presets import PRESETS, RESOLUTIONS, STAGES
-from ediffi.networks.sketch import LAYERS, MARGIN, drawing_loss, layout_loss, sketch_loss
-from ediffi.networks.unet import Level, UNet, UNetConfig
+from ediffi.networks.unet import UNet
 
 __all__ = [
-    "LAYERS",
-    "MARGIN",
     "PRESETS",
     "RESOLUTIONS",
     "STAGES",
-    "Context",
+    "EnlargerConfig",
     "Level",
     "UNet",
     "UNetConfig",
     "build_denoiser",
-    "drawing_loss",
-    "enlarger_loss",
-    "layout_loss",
-    "sketch_loss",
+    "build_prior",
+    "named_as_now",
 ]
-
-
-def build_denoiser(config: UNetConfig, sigma_data: float) -> EDM:
-    """The denoiser of a stage, with fresh weights: ResidualEDM where there is something to start
-    from, a sketch or a low resolution, else EDM."""
-    kind = ResidualEDM if config.scale > 1 or config.sketch_depth else EDM
-    return kind(UNet(config), sigma_data)

@@ -6,13 +6,14 @@ Shape legend: B pictures, N = H * W positions, L context tokens, C channels, h h
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ediffi.networks.context import Context
+from ediffi.core.once import Once
+from ediffi.networks.conditioner import Text
+from ediffi.networks.regions import columns_of, painted, region_bias
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
@@ -70,7 +71,8 @@ class SelfAttention(nn.Module):
 class CrossAttention(nn.Module):
     """softmax((Q K^T + w A) / sqrt(d)) V over the prompt's tokens (paint-with-words, Sec. 4.3).
 
-    per_query: how far the scale of w looks, see `Context.region_bias`.
+    per_query: how far the scale of w looks, see `region_bias`. Keys and values depend on the text
+    alone: without gradients they are computed once per text.
     """
 
     def __init__(
@@ -83,34 +85,37 @@ class CrossAttention(nn.Module):
         self.query = nn.Linear(channels, channels, bias=False)
         self.key_value = nn.Linear(context_width, 2 * channels, bias=False)
         self.out = zero_init(nn.Linear(channels, channels))
+        self._kept: Once[tuple[Tensor, Tensor]] = Once()
+        self._painted: Once[Tensor] = Once()
 
-    def forward(self, x: Tensor, context: Context, size: tuple[int, int]) -> Tensor:
+    def forward(self, x: Tensor, text: Text, sigma: Tensor, size: tuple[int, int]) -> Tensor:
+        """x (B, N, C), N the positions of a grid of `size` (H, W); sigma (B,)."""
         q = split_heads(self.query(self.norm(x)), self.num_heads)
-        k, v = context.once(self, self.keys_values)
-        bias = None
-        if context.regions is not None:
-            bias = partial(context.region_bias, size=size, per_query=self.per_query)
-        return self.out(merge_heads(attend(q, k, v, context.mask[:, None, None, :], bias=bias)))
+        if torch.is_grad_enabled():
+            k, v = self._keys_values(text)
+        else:
+            k, v = self._kept(text, "kv", lambda: self._keys_values(text))
+        bias = self._bias(text, sigma, size)
+        return self.out(merge_heads(attend(q, k, v, text.mask[:, None, None, :], bias=bias)))
 
-    def keys_values(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        k, v = self.key_value(states).chunk(2, dim=-1)
+    def _keys_values(self, text: Text) -> tuple[Tensor, Tensor]:
+        k, v = self.key_value(text.states).chunk(2, dim=-1)
         return split_heads(k, self.num_heads), split_heads(v, self.num_heads)
 
-
-class Reading(nn.Module):
-    """Which words each query is about: attention of one head."""
-
-    def __init__(self, channels: int, context_width: int, head_width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(channels)
-        self.query = nn.Linear(channels, head_width, bias=False)
-        self.key = nn.Linear(context_width, head_width, bias=False)
-
-    def forward(self, x: Tensor, context: Context) -> Tensor:
-        """x (B, N, C) -> shares (B, N, L), which sum to 1 over the tokens."""
-        q, k = self.query(self.norm(x)), context.once(self, self.key)
-        scores = ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).float()
-        return scores.masked_fill(~context.mask[:, None, :], -torch.inf).softmax(dim=-1)
+    def _bias(
+        self, text: Text, sigma: Tensor, size: tuple[int, int]
+    ) -> Callable[[Tensor], Tensor] | None:
+        regions = text.regions
+        if regions is None:
+            return None
+        weighted = self._painted(
+            text,
+            size,
+            lambda: painted(regions, columns_of(regions, text.offsets, text.states.shape[1]), size),
+        )
+        return lambda scores: region_bias(
+            scores, regions, weighted, sigma, text.mask, self.per_query
+        )
 
 
 class TransformerBlock(nn.Module):
@@ -136,12 +141,12 @@ class TransformerBlock(nn.Module):
         self.expand = nn.Linear(channels, 4 * channels)
         self.contract = zero_init(nn.Linear(4 * channels, channels))
 
-    def forward(self, x: Tensor, embedding: Tensor, context: Context) -> Tensor:
+    def forward(self, x: Tensor, embedding: Tensor, text: Text, sigma: Tensor) -> Tensor:
         size = (x.shape[2], x.shape[3])
         t = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B, N, C), free in channels_last
         if self.self_attention is not None:
             t = t + self.self_attention(t)
-        t = t + self.cross_attention(t, context, size)
+        t = t + self.cross_attention(t, text, sigma, size)
         scale, shift = self.modulate(embedding)[:, None].chunk(2, dim=-1)
         t = t + self.contract(F.gelu(self.expand(torch.addcmul(shift, self.norm(t), 1 + scale))))
         return t.unflatten(1, size).permute(0, 3, 1, 2)

@@ -48,7 +48,7 @@ class ResBlock(nn.Module):
 
 
 class NoiseEmbedding(nn.Module):
-    """Sines and cosines of c_noise = ln(sigma) / 4, through two linear layers: (B,) -> (B, E)."""
+    """Sines and cosines of ln(sigma) / 4, through two linear layers: sigma (B,) -> (B, E)."""
 
     frequencies: Tensor
 
@@ -58,6 +58,6 @@ class NoiseEmbedding(nn.Module):
         self.register_buffer("frequencies", frequencies, persistent=False)
         self.layers = nn.Sequential(nn.Linear(128, width), nn.SiLU(), nn.Linear(width, width))
 
-    def forward(self, c_noise: Tensor) -> Tensor:
-        phase = c_noise[:, None] * self.frequencies
+    def forward(self, sigma: Tensor) -> Tensor:
+        phase = (sigma.float().log() / 4)[:, None] * self.frequencies
         return self.layers(torch.cat([phase.cos(), phase.sin()], dim=1))

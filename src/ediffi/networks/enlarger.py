@@ -1,4 +1,4 @@
-"""What a low-resolution picture looks like enlarged, before there is any noise to look at."""
+"""Priors of upscalers: the low-resolution picture enlarged, around which diffusion works."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ediffi.core.types import StageInput
+from ediffi.diffusion import Predicted
 from ediffi.networks.attention import zero_init
-from ediffi.networks.blocks import ChannelNorm, ResBlock
+from ediffi.networks.blocks import ChannelNorm, NoiseEmbedding, ResBlock
+from ediffi.networks.config import EnlargerConfig
 
 NEIGHBOURS = 9  # of a low-resolution pixel, itself among them
 
@@ -22,52 +25,43 @@ class Enlarger(nn.Module):
     construction and an edge only takes a choice between neighbours; a small correction is added.
     Trained by absolute error, whose median keeps an edge sharp where the mean of its likely places
     is a blur; the diffusion model then draws what is left (as in CorrDiff, Mardani et al. 2023).
-    Convolutions alone: tiles equal the whole. Sampling computes it once per picture.
+    Convolutions alone: tiles equal the whole.
     """
 
-    def __init__(
-        self, *, channels: int, enter: int, depth: int, scale: int, embedding_width: int
-    ) -> None:
-        """enter: channels of the U-Net's widest grid, whose cell is one low-resolution pixel."""
+    def __init__(self, config: EnlargerConfig, *, scale: int, embedding_width: int) -> None:
         super().__init__()
-        self.scale = scale
+        channels, self.scale = config.channels, scale
+        self.augmentation = NoiseEmbedding(embedding_width)
         self.enter = nn.Conv2d(3, channels, 3, padding=1)
         self.blocks = nn.ModuleList(
-            ResBlock(channels, channels, embedding_width) for _ in range(depth)
+            ResBlock(channels, channels, embedding_width) for _ in range(config.depth)
         )
         self.norm = ChannelNorm(channels)
         self.mix = nn.Conv2d(channels, NEIGHBOURS * scale**2, 1)
         self.correct = zero_init(nn.Conv2d(channels, 3 * scale**2, 1))
-        self.to_entrance = zero_init(nn.Conv2d(channels, enter, 1))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    @property
-    def radius(self) -> int:
-        """Of the receptive field, in pixels of the enlarged picture."""
-        return self.scale * (2 + 2 * len(self.blocks))
-
-    def forward(self, low_res: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """low_res (B, 3, h, w); embedding (B, E) of the std of its noise.
-
-        Returns features (B, channels, h, w) and the picture (B, 3, scale * h, scale * w), float32.
-        """
-        h = self.enter(low_res.contiguous(memory_format=torch.channels_last))
+    def forward(self, cond: StageInput, size: tuple[int, int]) -> Predicted:
+        """The picture (B, 3, *size), and a hint on the grid of the low-resolution pixels."""
+        assert cond.low_res is not None and cond.augmentation is not None
+        embedding = F.silu(self.augmentation(cond.augmentation.clamp_min(1e-3)))
+        h = self.enter(cond.low_res.contiguous(memory_format=torch.channels_last))
         for block in self.blocks:
             h = block(h, embedding)
         h = F.silu(self.norm(h))
-        picture = convex_enlarge(low_res.float(), self.mix(h).float(), self.scale)
-        return h, picture + F.pixel_shuffle(self.correct(h).float(), self.scale)
-
-    def at_entrance(self, features: Tensor) -> Tensor:
-        """What is added on the U-Net's widest grid."""
-        entrance: Tensor = self.to_entrance(features)
-        return entrance
+        picture = convex_enlarge(cond.low_res.float(), self.mix(h).float(), self.scale)
+        picture = picture + F.pixel_shuffle(self.correct(h).float(), self.scale)
+        if picture.shape[2:] != size:
+            picture = F.interpolate(picture, size, mode="bilinear", antialias=True)
+        return Predicted(picture, h)
 
 
-def enlarger_loss(picture: Tensor, clean: Tensor, sigma_data: float) -> Tensor:
-    """Absolute error over sigma_data, (B,); `clean` is brought to the picture's size."""
-    if clean.shape != picture.shape:
-        clean = F.interpolate(clean, picture.shape[2:], mode="bilinear")
-    return (picture - clean).abs().flatten(1).mean(1) / sigma_data
+class Bicubic(nn.Module):
+    """The low-resolution picture, enlarged without parameters."""
+
+    def forward(self, cond: StageInput, size: tuple[int, int]) -> Predicted:
+        assert cond.low_res is not None
+        return Predicted(F.interpolate(cond.low_res.float(), size, mode="bicubic"), None)
 
 
 def convex_enlarge(low_res: Tensor, logits: Tensor, scale: int) -> Tensor:

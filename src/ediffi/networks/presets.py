@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ediffi.networks.unet import Level, UNetConfig
+from ediffi.networks.config import EnlargerConfig, Level, UNetConfig
 
 # token widths: what fills the roles in each preset
 PICTOGRAM_ROLES = {"t5": 384, "clip_text": 256, "clip_image": 256}
@@ -24,7 +24,7 @@ _PICTOGRAM_UPSCALER = UNetConfig(
     context_width=192,
     embedding_width=192,
     head_width=32,
-    sketch_depth=4,
+    prior=EnlargerConfig(channels=64, depth=4),
 )
 _TINY_UPSCALER = UNetConfig(
     levels=_levels((16, 1, 0), (16, 1, 1)),
@@ -34,7 +34,7 @@ _TINY_UPSCALER = UNetConfig(
     context_width=16,
     embedding_width=16,
     head_width=8,
-    sketch_depth=1,
+    prior=EnlargerConfig(channels=16, depth=1),
 )
 _PAPER_UPSCALER = UNetConfig(
     levels=_levels((128, 2, 0), (256, 4, 0), (512, 8, 0), (512, 8, 1)),
@@ -57,25 +57,20 @@ PRESETS: dict[str, dict[str, UNetConfig]] = {
             embedding_width=16,
             head_width=8,
             grid=4,
-            sketch_depth=1,
-            drawing=(8, 32),
-            overlaps=False,
-            retouch=(8, 1),
         ),
         "sr256": _TINY_UPSCALER,
         "sr1024": _TINY_UPSCALER,
     },
     "pictogram": {
         "base": UNetConfig(
-            levels=_levels((64, 1, 0), (128, 1, 1), (256, 1, 2)),
+            # wide convolutions on few cells, which a CPU with matrix tiles does fastest
+            levels=_levels((256, 1, 0), (384, 1, 2)),
             roles=PICTOGRAM_ROLES,
-            patch=2,
-            context_width=256,
-            embedding_width=256,
+            patch=4,
+            middle_depth=2,
+            context_width=384,
+            embedding_width=384,
             grid=8,
-            sketch_depth=3,
-            overlaps=False,  # as `BASE_SCENES`
-            retouch=(48, 2),
         ),
         "sr256": _PICTOGRAM_UPSCALER,
         "sr1024": _PICTOGRAM_UPSCALER,

@@ -85,9 +85,9 @@ class ClipState(Learner):
         groups: list[dict[str, Any]] = [{"params": matrices}, {"params": others, "weight_decay": 0}]
         self.optimizer = torch.optim.AdamW(
             groups,
-            lr=config.learning_rate,
-            betas=(0.9, 0.98),
-            weight_decay=config.weight_decay,
+            lr=config.optimiser.learning_rate,
+            betas=config.optimiser.betas,
+            weight_decay=config.optimiser.weight_decay,
             fused=True,
         )
 
@@ -169,7 +169,7 @@ def train_clip(
         sums.add(state.step(examples.batch(state.images)))
 
     def read(before: int) -> dict[str, Any]:
-        return sums.read(config.batch_size)
+        return sums.read(config.schedule.batch_size)
 
     yield from steps(state, run_dir, step, read, report=report)
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ediffi.core.errors import UserError
 from ediffi.pictogram.captions import STYLES
 from ediffi.pictogram.composer import SceneConfig, vocabulary
-from ediffi.train.run import RunConfig
+from ediffi.train.schedule import Optimiser, RunConfig, Schedule
 
 HEAD_WIDTH = 32
 VOCABULARY_TIMES = 8  # as often as anything else
@@ -55,27 +55,21 @@ class ClipConfig(RunConfig):
     num_scenes: int = Field(gt=0)
     captioned: int = Field(gt=0)
     group: int = Field(2, ge=1)
-    warmup_images: int = 10_000
-    cooldown: float = Field(0.8, ge=0, le=1)
-    weight_decay: float = 0.1
     shared: float = Field(0.5, ge=0, le=1)
     anchors: float = Field(1.0, ge=0)
     smoothing: float = Field(0.1, ge=0, lt=1)
     style: float = Field(4.0, ge=0)
-    seed: int = 0
     data: str = ""
     kept_text: str = ""
     given_pictures: str = ""
-    log_images: int = 5_120
-    checkpoint_images: int = 20_480
 
     @model_validator(mode="after")
     def _things_fit(self) -> ClipConfig:
         if self.side % self.patch:
             raise ValueError(f"pictures of {self.side} px have no whole patches of {self.patch}")
-        if self.captioned > self.batch_size:
+        if self.captioned > self.schedule.batch_size:
             raise ValueError(f"captioned is {self.captioned}, more than the batch has pictures")
-        if self.num_scenes % self.group or self.num_scenes < self.batch_size:
+        if self.num_scenes % self.group or self.num_scenes < self.schedule.batch_size:
             raise ValueError(f"{self.num_scenes} scenes: too few, or not whole groups")
         return self
 
@@ -122,11 +116,16 @@ RECIPES: dict[str, dict[str, object]] = {
         "side": 128,
         "patch": 16,
         "num_scenes": 49_152,
-        "num_images": 400_000,
-        "batch_size": 64,
         "captioned": 16,
-        "learning_rate": 1e-3,
-        "warmup_images": 4_000,
+        "optimiser": Optimiser(learning_rate=1e-3, betas=(0.9, 0.98), weight_decay=0.1),
+        "schedule": Schedule(
+            num_images=400_000,
+            batch_size=64,
+            warmup_images=4_000,
+            cooldown=0.8,
+            log_images=5_120,
+            checkpoint_images=20_480,
+        ),
     },
     "tiny": {
         "text": Tower(width=32, layers=1),
@@ -134,12 +133,15 @@ RECIPES: dict[str, dict[str, object]] = {
         "projection": 32,
         "vocabulary": 640,
         "num_scenes": 64,
-        "num_images": 256,
-        "batch_size": 16,
         "captioned": 8,
-        "learning_rate": 1e-3,
-        "warmup_images": 32,
-        "log_images": 64,
-        "checkpoint_images": 128,
+        "optimiser": Optimiser(learning_rate=1e-3, betas=(0.9, 0.98), weight_decay=0.1),
+        "schedule": Schedule(
+            num_images=256,
+            batch_size=16,
+            warmup_images=32,
+            cooldown=0.8,
+            log_images=64,
+            checkpoint_images=128,
+        ),
     },
 }

@@ -104,7 +104,7 @@ class ClipExamples:
     def batch(self, start: int) -> ClipBatch:
         """Images start .. start + batch_size - 1 of the run."""
         config = self.config
-        indices = range(start, start + config.batch_size)
+        indices = range(start, start + config.schedule.batch_size)
         rows = [int(self._order(i // config.num_scenes)[i % config.num_scenes]) for i in indices]
         some = config.captioned
         said = [self._caption(row, i) for row, i in zip(rows[:some], indices, strict=False)]

@@ -1,176 +1,225 @@
-"""Training examples: each a pure function of (config, global image index), kept once computed."""
+"""Training examples: each a pure function of (recipe, global image index)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from ediffi.core.types import ROLES, Prompt, StageInput, Tokens
+from ediffi.core.types import ROLES, Prompt, Regions, StageInput, Tokens
 from ediffi.data.collection import Collection
 from ediffi.data.degradations import degrade
 from ediffi.diffusion import gaussian, stable_hash, stratified_uniforms
 from ediffi.encoders import CachedText, EncoderSpec
+from ediffi.encoders.cache import Halves, pad
+from ediffi.encoders.clip import ClipImageEncoder
 from ediffi.encoders.prompt import Encoder
-from ediffi.networks import RESOLUTIONS
+from ediffi.paint.spans import columns_of
 from ediffi.pictogram.captions import tells_style
-from ediffi.train.config import TrainConfig
-from ediffi.train.masks import Masks
-from ediffi.train.references import References
+from ediffi.train.batch import Batch
+from ediffi.train.config import Recipe
+from ediffi.train.kept import Caption, Example, Kept
+from ediffi.train.masks import NUM, SIDE, paintings
+from ediffi.train.recipes import resolution
+from ediffi.train.references import reference_of
 
 CROP = 256  # side that upscalers train on
-KEPT_BYTES = 2_000_000_000  # of pictures that are drawn or read once
-
-
-@dataclass(frozen=True)
-class Batch:
-    """clean: (B, 3, H, W) in [-1, 1]; sigma: (B,); noise: unit, like clean; uniforms: (B,), where
-    sigma lies in its distribution."""
-
-    clean: Tensor
-    noise: Tensor
-    sigma: Tensor
-    uniforms: Tensor
-    cond: StageInput
 
 
 class Examples:
-    """The batches of one stage. Image i shows picture i % num_scenes of a collection,
-    with its own noise.
+    """The batches of one stage. Image i shows picture i % num_pictures with its own noise.
 
-    encoders: by role; see `References` for that of `clip_image`.
+    Args:
+        encoders: by role; `clip_image`'s is a `ClipImageEncoder`, or embeddings stored by name.
+        folder: where examples are kept; workers: see `Kept`.
     """
 
     def __init__(
-        self, config: TrainConfig, collection: Collection, encoders: Mapping[str, Encoder]
+        self,
+        config: Recipe,
+        collection: Collection,
+        encoders: Mapping[str, Encoder],
+        *,
+        folder: Path,
+        workers: int = 0,
     ) -> None:
         self.config, self.collection, self.encoders = config, collection, encoders
         self.texts: dict[str, Any] = {r: e for r, e in encoders.items() if r != "clip_image"}
-        side = config.network.drawing[0]
-        self.masks = Masks(collection, self.texts, side) if config.needs_masks else None
-        self.references = References(config, collection, encoders.get("clip_image"))
-        self._kept: dict[int, tuple[Tensor, Sequence[str]]] = {}
-        self._bytes = 0
+        name = _name(config, collection, self.encoders)
+        self.kept = Kept(folder / name, self.make, config.data.num_pictures, workers=workers)
 
-    def picture(self, number: int) -> tuple[Tensor, Sequence[str]]:
-        """One picture of the collection, (3, H, W) uint8, whole or a 256 px crop for SR1024; and
-        its captions."""
-        if number in self._kept:
-            return self._kept[number]
-        size = RESOLUTIONS[self.config.stage]
-        crop = CROP if size > CROP else None
-        pixels = self.collection.pixels(number, size, crop=crop, seed=self.config.seed)
-        picture = torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
-        captions = self.collection.captions(number)
-        if self._bytes + picture.nbytes <= KEPT_BYTES:
-            self._kept[number] = picture, captions
-            self._bytes += picture.nbytes
-        return picture, captions
-
-    def batch(self, start: int) -> Batch:
-        """Images start .. start + batch_size - 1 of the run."""
-        config = self.config
-        indices = range(start, start + config.batch_size)
-        rounds, numbers = zip(*(divmod(i, config.num_scenes) for i in indices), strict=True)
-        new = [n not in self._kept for n in numbers]
-        pictures, said = zip(*(self.picture(n) for n in numbers), strict=True)
-        self._read_ahead(
-            [c for captions, is_new in zip(said, new, strict=True) for c in captions if is_new]
-        )
-        clean = torch.stack(pictures).float() / 127.5 - 1
+    def batch(self, start: int, *, rank: int = 0, world: int = 1) -> Batch:
+        """Images start .. start + batch_size - 1 of the run, or the part of them that is `rank`'s
+        among `world` processes."""
+        config, data = self.config, self.config.data
+        indices = range(start, start + config.schedule.batch_size)[rank::world]
+        rounds, numbers = zip(*(divmod(i, data.num_pictures) for i in indices), strict=True)
+        shown = [self.kept[n] for n in numbers]
         seeds = [stable_hash(config.seed, i) for i in indices]
+        clean = torch.stack([e.pixels for e in shown]).float() / 127.5 - 1
         keep = self._keep(seeds)
-        turns = self._turns(numbers, said, rounds, keep["clip_image"])
-        captions = [c[turn] for c, turn in zip(said, turns, strict=True)]
+        captions = [
+            self._caption(example, turn, seen)
+            for example, turn, seen in zip(shown, rounds, keep["clip_image"].tolist(), strict=True)
+        ]
+        tokens = {r: pad([c.tokens[r] for c in captions]) for r in self.texts}
+        if "clip_image" in self.encoders:
+            tokens["clip_image"] = self._references(numbers, seeds, keep)
         uniforms = stratified_uniforms(torch.tensor(indices), config.seed)
-        low_res = augmentation = None
-        if config.network.scale > 1:
-            low_res = degrade(clean, config.network.scale, seeds)
-            augmentation = self._draws(seeds, "augmentation") * config.max_augmentation
-            noise = gaussian(seeds, tuple(low_res.shape[1:]), "low_res")
-            low_res = low_res + augmentation[:, None, None, None] * noise
-        prompt, things = self._prompt(numbers, captions, seeds, keep), None
-        if self.masks is not None:
-            pictured = list(zip(numbers, turns, strict=True))
-            things, painted = self.masks.regions(
-                pictured, captions, prompt, seeds, config.shown_masks
-            )
-            prompt = replace(prompt, regions=painted if config.shown_masks else None)
+        prompt = Prompt(tokens, keep, self._regions(captions, tokens, keep, seeds))
         return Batch(
             clean=clean,
             noise=gaussian(seeds, tuple(clean.shape[1:]), "noise"),
             sigma=config.noise.sample(uniforms).float(),
             uniforms=uniforms,
-            cond=StageInput(prompt, low_res, augmentation, things),
+            cond=self._input(prompt, clean, seeds),
         )
 
-    def encode(self, numbers: Sequence[int], captions: Sequence[str]) -> dict[str, Tokens]:
-        """What the encoders say about captions and about reference pictures of the collection."""
-        tokens: dict[str, Tokens] = {role: e.encode(captions) for role, e in self.texts.items()}
-        if "clip_image" in self.encoders:
-            tokens["clip_image"] = self.references.encode(numbers)
-        return tokens
+    def _input(self, prompt: Prompt, clean: Tensor, seeds: list[int]) -> StageInput:
+        """With the degraded and noised low-resolution picture, in an upscaler."""
+        config = self.config
+        if config.network.scale == 1:
+            return StageInput(prompt)
+        low_res = degrade(clean, config.network.scale, seeds)
+        augmentation = _draws(seeds, "augmentation") * config.data.max_augmentation
+        noise = gaussian(seeds, tuple(low_res.shape[1:]), "low_res")
+        return StageInput(prompt, low_res + augmentation[:, None, None, None] * noise, augmentation)
 
     def _keep(self, seeds: list[int]) -> dict[str, Tensor]:
         """Which roles are heard; each dropped independently, as in the paper (sec. 3)."""
         keep = {role: torch.zeros(len(seeds), dtype=torch.bool) for role in ROLES}
         for role in self.encoders:
-            keep[role] = self._draws(seeds, role) >= self.config.dropout[role]
+            keep[role] = _draws(seeds, role) >= self.config.data.dropout[role]
         return keep
 
-    def _turns(
-        self,
-        numbers: Sequence[int],
-        said: Sequence[Sequence[str]],
-        rounds: Sequence[int],
-        pictured: Tensor,
-    ) -> list[int]:
-        """Which caption is read of each, one after the other in each round.
+    def _caption(self, example: Example, turn: int, shown: bool) -> Caption:
+        """Which caption is read, one after the other in each round.
 
         Where a reference shows the style the text does not tell it; elsewhere it does, so that
         text which tells none means the usual style: as far as there are such captions.
         """
-        usual, out = self.config.scenes.styles[0], []
-        for number, captions, turn, shown in zip(
-            numbers, said, rounds, pictured.tolist(), strict=True
-        ):
-            style, fit = self.references.style(number), list(range(len(captions)))
-            if style is not None and (shown or style != usual):
-                fit = [n for n in fit if tells_style(captions[n], style) != shown] or fit
-            out.append(fit[turn % len(fit)])
-        return out
+        scenes, fit = self.config.data.scenes, list(example.captions)
+        usual = scenes.styles[0] if scenes is not None else None
+        if example.style is not None and (shown or example.style != usual):
+            fit = [c for c in fit if c.tells_style != shown] or fit
+        return fit[turn % len(fit)]
 
-    def _read_ahead(self, captions: Sequence[str]) -> None:
-        """Encode all captions of pictures that are new, while there are many to encode at once;
-        later rounds would else run the encoder for a few in every batch."""
-        for encoder in self.texts.values():
-            if isinstance(encoder, CachedText):
-                encoder.remember(captions)
+    def _references(
+        self, numbers: Sequence[int], seeds: list[int], keep: dict[str, Tensor]
+    ) -> Tokens:
+        heard = zip(
+            keep["clip_image"].tolist(), (keep["t5"] | keep["clip_text"]).tolist(), strict=True
+        )
+        other = self.config.data.other_reference
+        rows = [
+            reference_of(self.kept, number, seed, seen=seen, text=text, other=other)
+            for number, seed, (seen, text) in zip(numbers, seeds, heard, strict=True)
+        ]
+        return pad([row for row in rows if row is not None])
 
-    def _prompt(
+    def _regions(
         self,
-        numbers: Sequence[int],
-        captions: Sequence[str],
-        seeds: list[int],
+        captions: Sequence[Caption],
+        tokens: dict[str, Tokens],
         keep: dict[str, Tensor],
-    ) -> Prompt:
-        shown = self.references.choose(numbers, seeds, keep)
-        return Prompt(self.encode(shown, captions), keep)
+        seeds: list[int],
+    ) -> Regions | None:
+        """What the network is shown as painted, see `paintings`."""
+        share = self.config.data.shown_masks
+        if not share:
+            return None
+        painted = [
+            paintings(c.masks, c.things, seed, share)
+            for c, seed in zip(captions, seeds, strict=True)
+        ]
+        columns = {}
+        for role in self.texts:
+            marks = torch.zeros(tokens[role].mask.shape, dtype=torch.uint8)
+            for row, caption in zip(marks, captions, strict=True):
+                row[: len(caption.marks[role])] = torch.from_numpy(caption.marks[role])
+            bits = (marks[:, None] >> torch.arange(NUM, dtype=torch.uint8)[:, None]) & 1
+            columns[role] = bits.bool() & keep[role][:, None, None]
+        masks = torch.from_numpy(np.stack([m for m, _ in painted])).float() / 255
+        return Regions(masks, columns, torch.tensor([weights for _, weights in painted]))
 
-    @staticmethod
-    def _draws(seeds: list[int], name: str) -> Tensor:
-        """A uniform in [0, 1) per image, its own for every name."""
-        return torch.tensor([stable_hash(name, s) % 2**24 / 2**24 for s in seeds])
+    def make(self, numbers: Sequence[int]) -> list[Example]:
+        """Draw and encode these pictures of the collection."""
+        said = [self.collection.captions(n) for n in numbers]
+        for encoder in self.texts.values():
+            if isinstance(encoder, CachedText):  # many at once are quicker
+                encoder.remember([caption for captions in said for caption in captions])
+        return [self._example(n, captions) for n, captions in zip(numbers, said, strict=True)]
+
+    def _example(self, number: int, said: Sequence[str]) -> Example:
+        collection, size = self.collection, resolution(self.config)
+        crop = CROP if size > CROP else None
+        pixels = collection.pixels(number, size, crop=crop, seed=self.config.seed)
+        style = collection.style(number)
+        return Example(
+            torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous(),
+            [self._encoded(number, n, text, style) for n, text in enumerate(said)],
+            self._reference(number),
+            style,
+            collection.alone(number),
+        )
+
+    def _encoded(self, number: int, n: int, text: str, style: str | None) -> Caption:
+        phrases = self.collection.phrases(number, n, SIDE)[:NUM] if self._asks_places else ()
+        masks = np.zeros((NUM, SIDE, SIDE), np.uint8)
+        for mask, phrase in zip(masks, phrases, strict=False):
+            mask[:] = np.rint(255 * phrase.mask)
+        tokens, marks = {}, {}
+        for role, encoder in self.texts.items():
+            one = encoder.encode([text])
+            tokens[role] = one.states[0].half(), one.pooled[0].half()
+            marks[role] = np.zeros(len(one.states[0]), np.uint8)
+            if phrases:
+                spans = [phrase.span for phrase in phrases]
+                columns = columns_of(encoder.offsets(text), text, spans).numpy()
+                bits = (columns << np.arange(len(spans))[:, None]).sum(0).astype(np.uint8)
+                marks[role][: len(bits)] = bits
+        things = tuple(phrase.thing for phrase in phrases)
+        return Caption(tokens, marks, masks, things, style is not None and tells_style(text, style))
+
+    def _reference(self, number: int) -> Halves | None:
+        encoder: Any = self.encoders.get("clip_image")
+        if encoder is None:
+            return None
+        if isinstance(encoder, ClipImageEncoder):
+            picture = Image.fromarray(self.collection.pixels(number, encoder.side))
+            tokens = encoder.encode([picture])  # alone: its numbers do not depend on its batch
+        else:
+            tokens = encoder.encode([self.collection.name(number)])
+        return tokens.states[0].half(), tokens.pooled[0].half()
+
+    @property
+    def _asks_places(self) -> bool:
+        return self.config.data.shown_masks > 0
+
+
+def _draws(seeds: list[int], name: str) -> Tensor:
+    """A uniform in [0, 1) per image, its own for every name."""
+    return torch.tensor([stable_hash(name, s) % 2**24 / 2**24 for s in seeds])
+
+
+def _name(config: Recipe, collection: Collection, encoders: Mapping[str, Encoder]) -> str:
+    """Of the folder of what depends on these alone: other runs of the same data find it."""
+    data = config.data
+    scenes = None if data.scenes is None else data.scenes.model_dump(mode="json")
+    parts: list[Any] = [resolution(config), config.seed, data.num_pictures, data.shown_masks > 0]
+    parts += [scenes, data.fingerprint, collection.identity, sorted(encoders)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def fingerprint(collection: Collection, encoders: Mapping[str, EncoderSpec]) -> str:
-    """What a run's data are beside its config: pictures, the words for them, the encoders."""
+    """What a run's data are beside its recipe: pictures, the words for them, the encoders."""
     parts = [*collection.identity, *(encoders[r].sha256 for r in ROLES if r in encoders)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

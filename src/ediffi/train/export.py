@@ -8,7 +8,7 @@ from pathlib import Path
 from ediffi.core.types import DataSource
 from ediffi.data.collection import Collection
 from ediffi.encoders import EncoderSpec
-from ediffi.model import FROM_SKETCH, SAMPLING, ModelConfig, ModelFolder, StageConfig, save_model
+from ediffi.model import ModelConfig, ModelFolder, StageConfig, save_model
 from ediffi.networks import RESOLUTIONS, STAGES
 from ediffi.train.state import TrainState
 
@@ -53,7 +53,7 @@ def export_stage(
         | words
     )
     carried = {} if clip is None else {CLIP_FOLDER: clip}
-    return save_model(folder, model, {config.stage: state.average}, encoders=carried)
+    return save_model(folder, model, {config.stage: state.average.state_dict()}, encoders=carried)
 
 
 def _as_trained(stage: StageConfig, model: ModelConfig) -> StageConfig:
@@ -64,16 +64,15 @@ def _as_trained(stage: StageConfig, model: ModelConfig) -> StageConfig:
 
 
 def stage_config(state: TrainState) -> StageConfig:
-    """The stage that a run has made, sampled as the presets say."""
+    """The stage that a run has made."""
     config, origin = state.config, state.config.origin
-    placed = config.network.scale == 1 and config.network.sketch_depth and config.layout_loss
     return StageConfig(
         name=config.stage,
         resolution=RESOLUTIONS[config.stage],
         network=config.network,
         sigma_data=config.sigma_data,
-        noise=config.noise,
-        sampling=FROM_SKETCH if placed else SAMPLING[config.stage],
+        noise=config.noise.distribution,
+        sampling=config.sampling,
         images_seen=state.images + (origin.images_seen if origin else 0),
     )
 

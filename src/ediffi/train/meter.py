@@ -10,18 +10,18 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ediffi.train.examples import Batch
-from ediffi.train.state import Losses, TrainState
+from ediffi.train.batch import Batch
+from ediffi.train.state import TrainState
 
 NUM_BANDS = 5
 
 
-def machine_rate(seconds: float = 0.5) -> float:
-    """bf16 FLOP per second of this machine, the best of matrix products and convolutions."""
-    matrix = torch.randn(1024, 1024, dtype=torch.bfloat16)
-    pictures = torch.randn(16, 256, 32, 32, dtype=torch.bfloat16)
-    pictures = pictures.to(memory_format=torch.channels_last)
-    kernel = torch.randn(256, 256, 3, 3, dtype=torch.bfloat16)
+def machine_rate(device: torch.device | str = "cpu", seconds: float = 0.5) -> float:
+    """bf16 FLOP per second of this device, the best of matrix products and convolutions."""
+    how: dict[str, Any] = {"dtype": torch.bfloat16, "device": device}
+    matrix = torch.randn(1024, 1024, **how)
+    pictures = torch.randn(16, 256, 32, 32, **how).to(memory_format=torch.channels_last)
+    kernel = torch.randn(256, 256, 3, 3, **how)
     rates = []
     for work, flops in (
         (lambda: matrix @ matrix, 2 * 1024**3),
@@ -30,6 +30,8 @@ def machine_rate(seconds: float = 0.5) -> float:
         end = time.perf_counter() + seconds
         while (start := time.perf_counter()) < end:
             work()
+            if torch.device(device).type == "cuda":
+                torch.cuda.synchronize()
             rates.append(flops / (time.perf_counter() - start))
     return max(rates)
 
@@ -37,9 +39,8 @@ def machine_rate(seconds: float = 0.5) -> float:
 def forward_flops(state: TrainState, batch: Batch) -> float:
     """FLOPs of one picture's forward pass; a training step costs three times that."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        state.denoiser(
-            batch.clean[:1] + batch.noise[:1], batch.sigma[:1], batch.cond.map(lambda t: t[:1])
-        )
+        one = batch.map(lambda t: t[:1])
+        state.objective(state.model, one.to(state.device))
     return float(counter.get_total_flops())
 
 
@@ -54,34 +55,25 @@ class Meter:
         self.images, self.seconds = 0, 0.0
         self.losses = torch.zeros(NUM_BANDS, dtype=torch.float64)
         self.counts = torch.zeros(NUM_BANDS, dtype=torch.float64)
-        self.sketches: dict[str, list[float]] = {"sketch": [], "layout": [], "drawing": []}
 
-    def add(self, uniforms: Tensor, losses: Losses, seconds: float) -> None:
-        """Count a step: where the sigmas lay, (B,) in (0, 1), and the losses."""
-        if losses.denoise is not None:
-            band = (uniforms * NUM_BANDS).long().clamp_max(NUM_BANDS - 1)
-            self.losses.index_add_(0, band, losses.denoise.double())
-            self.counts.index_add_(0, band, torch.ones_like(uniforms, dtype=torch.float64))
-        for name, seen in self.sketches.items():
-            loss: Tensor | None = getattr(losses, name)
-            if loss is not None:
-                seen += loss.tolist()
+    def add(self, uniforms: Tensor, losses: Tensor, seconds: float) -> None:
+        """Count a step: where the sigmas lay, (B,) in (0, 1), and the losses (B,)."""
+        band = (uniforms * NUM_BANDS).long().clamp_max(NUM_BANDS - 1)
+        self.losses.index_add_(0, band, losses.double().cpu())
+        self.counts.index_add_(0, band, torch.ones_like(uniforms, dtype=torch.float64))
         self.images += len(uniforms)
         self.seconds += seconds
 
     def read(self) -> dict[str, Any]:
         """Averages since the last reading, for the log; bands from low sigma to high, None where
-        no sigma fell; no loss and share while only the sketch learns."""
+        no sigma fell."""
         per_second = self.images / max(self.seconds, 1e-9)
         bands = zip(self.losses.tolist(), self.counts.tolist(), strict=True)
         row: dict[str, Any] = {
             "loss": _mean(float(self.losses.sum()), float(self.counts.sum())),
             "loss_by_band": [_mean(loss, count) for loss, count in bands],
-            **{f"{n}_loss": _mean(sum(seen), len(seen)) for n, seen in self.sketches.items()},
             "images_per_second": round(per_second, 2),
-            "share_of_machine": round(3 * self.flops_per_image * per_second / self.rate, 3)
-            if self.counts.any()
-            else None,  # the FLOPs are those of the whole network
+            "share_of_machine": round(3 * self.flops_per_image * per_second / self.rate, 3),
         }
         self._clear()
         return row

@@ -11,47 +11,11 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from ediffi.core.errors import UserError
 from ediffi.train.checkpoint import load_checkpoint, save_checkpoint, writing
-
-# may differ when a run is resumed (the first two only shape the learning rate); nothing else may
-RESUMABLE = {"num_images", "cooldown", "log_images", "sample_images", "checkpoint_images"}
-
-
-class RunConfig(BaseModel):
-    """How long a run is, how fast it learns, when it tells and saves, all counted in images.
-
-    The learning rate rises over `warmup_images`, stays, and falls to zero over the last `cooldown`
-    share of `num_images`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    num_images: int = Field(gt=0)
-    batch_size: int = Field(gt=0)
-    learning_rate: float = Field(gt=0)
-    warmup_images: int
-    cooldown: float = Field(ge=0, le=1)
-    clip_norm: float = 1.0
-    log_images: int
-    checkpoint_images: int
-
-    def learning_rate_at(self, images: int) -> float:
-        """The learning rate after `images` images: warm-up, constant, linear cool-down."""
-        start = (1 - self.cooldown) * self.num_images
-        fall = (self.num_images - images) / max(1.0, self.num_images - start)
-        rise = (images + self.batch_size) / max(1, self.warmup_images)
-        return self.learning_rate * max(0.0, min(1.0, rise, fall))
-
-    def differences(self, theirs: dict[str, Any]) -> list[str]:
-        """What keeps a run of another config, as JSON values, from continuing as this one:
-        "field: theirs -> ours". Fields that it has not are taken to agree."""
-        ours = self.model_dump(mode="json")
-        changed = [k for k in ours if k not in RESUMABLE and ours[k] != theirs.get(k, ours[k])]
-        return [f"{k}: {theirs[k]!r} -> {ours[k]!r}" for k in changed]
+from ediffi.train.schedule import RunConfig
 
 
 class Learner:
@@ -68,10 +32,11 @@ class Learner:
         Raises:
             FloatingPointError: the loss or its gradient is not finite; weights are untouched.
         """
+        how = self.config.optimiser
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate_at(self.images)
+            group["lr"] = how.learning_rate * self.config.schedule.rate_at(self.images)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.config.clip_norm)
+        norm = nn.utils.clip_grad_norm_(self.parameters.values(), how.clip_norm)
         if not torch.isfinite(norm):
             self.optimizer.zero_grad()
             raise FloatingPointError(f"the gradient's norm is {float(norm)}")
@@ -160,12 +125,12 @@ def steps(
     Raises:
         UserError: no space, or a loss that is not finite.
     """
-    config, saved = state.config, state.images
+    config, saved, when = state.config, state.images, state.config.schedule
     with writing(run_dir):  # find out now, not at the first checkpoint
         (run_dir / "config.json").write_text(config.model_dump_json(indent=1))
     yield Tick(state, None)
     with _stop_flag() as stop:
-        while state.images < config.num_images and not stop:
+        while state.images < when.num_images and not stop:
             before = state.images
             try:
                 step()
@@ -176,11 +141,11 @@ def steps(
                     "another --run may go better."
                 ) from error
             row = None
-            if crosses(before, state.images, config.log_images):
+            if crosses(before, state.images, when.log_images):
                 row = {"images": state.images, **read(before)}
                 with writing(run_dir), (run_dir / "log.jsonl").open("a") as file:
                     file.write(json.dumps(row) + "\n")
-            if crosses(before, state.images, config.checkpoint_images):
+            if crosses(before, state.images, when.checkpoint_images):
                 _save(state, run_dir)
                 saved = state.images
             after(before)

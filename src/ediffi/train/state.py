@@ -2,122 +2,83 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from copy import deepcopy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ediffi.core.errors import UserError
-from ediffi.diffusion import EDM, edm_loss, noised
-from ediffi.networks import (
-    UNet,
-    build_denoiser,
-    drawing_loss,
-    enlarger_loss,
-    layout_loss,
-    sketch_loss,
-)
-from ediffi.train.config import TrainConfig
-from ediffi.train.examples import Batch
+from ediffi.diffusion import Around
+from ediffi.networks import build_denoiser, build_prior
+from ediffi.train.batch import Batch
+from ediffi.train.config import Recipe
+from ediffi.train.objective import objective_of
 from ediffi.train.run import Learner
 
 
-class Losses(NamedTuple):
-    """Of each picture, (B,), None where nothing was drawn or asked: the denoiser's, weighted so
-    that 1.0 is a useless network; the sketch's, see `sketch_loss`, or what enlarges or retouches,
-    see `enlarger_loss`; that of where a sketch's layers are, see `layout_loss`; that of what is
-    drawn in them, see `drawing_loss`."""
-
-    denoise: Tensor | None
-    sketch: Tensor | None
-    layout: Tensor | None = None
-    drawing: Tensor | None = None
-
-
 class TrainState(Learner):
-    """One stage in training.
+    """One stage in training, on one device.
 
-    >>> state = TrainState(config)                       # doctest: +SKIP
+    model: the denoiser, or the prior alone, with the weights that learn; average: the same with
+    their average, for sampling and shipping.
+
+    >>> state = TrainState(recipe)                       # doctest: +SKIP
     >>> losses = state.step(examples.batch(0))           # doctest: +SKIP
     """
 
-    config: TrainConfig
+    config: Recipe
 
-    def __init__(self, config: TrainConfig) -> None:
-        self.config = config
-        self.images = 0
+    def __init__(
+        self,
+        config: Recipe,
+        *,
+        device: torch.device | str = "cpu",
+        prior: dict[str, Tensor] | None = None,
+    ) -> None:
+        """prior: the weights of what the denoiser works around; then it stays as it is.
+
+        Raises:
+            UserError: the prior does not fit.
+        """
+        self.config, self.images, self.device = config, 0, torch.device(device)
         torch.manual_seed(config.seed)
-        self.denoiser = build_denoiser(config.network, config.sigma_data)
-        self.parameters = dict(self.denoiser.network.named_parameters())
-        self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
+        self.model = build_model(config)
+        if prior is not None and isinstance(self.model, Around):
+            take(self.model.prior, prior)
+        self.model.to(self.device)
+        self.average = deepcopy(self.model).requires_grad_(False)
+        self.parameters = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
+        how = config.optimiser
         self.optimizer = torch.optim.AdamW(
             self.parameters.values(),
-            lr=config.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=config.weight_decay,
+            lr=how.learning_rate,
+            betas=how.betas,
+            weight_decay=how.weight_decay,
             fused=True,
         )
+        self.objective = objective_of(config)
 
-    def step(self, batch: Batch) -> Losses:
-        """One update: of the sketch alone for the first `sketch_images`, then of all the rest, what
-        retouches it too; an enlarger goes on learning.
+    def step(self, batch: Batch) -> Tensor:
+        """One update; returns the loss of each picture, (B,).
 
         Raises:
             FloatingPointError: the loss or its gradient is not finite; weights are untouched.
         """
-        network = cast(UNet, self.denoiser.network)
-        if self.images >= self.config.sketch_images and network.learns_sketch:
-            self._finish_sketch(network)
-        losses = self._losses(batch)
-        weights = (1.0, 1.0, self.config.layout_loss, self.config.drawing_loss)
-        weighted = zip(weights, losses, strict=True)
-        means = [weight * loss.mean() for weight, loss in weighted if loss is not None]
-        self.descend(torch.stack(means).sum(), len(batch.clean))
+        batch = batch.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            losses = self.objective(self.model, batch)
+        self.descend(losses.mean(), len(batch.clean))
         self._update_average(len(batch.clean))
-        return Losses(*(loss if loss is None else loss.detach() for loss in losses))
-
-    def _losses(self, batch: Batch) -> Losses:
-        config, network = self.config, cast(UNet, self.denoiser.network)
-        denoise = sketch = layout = drawing = None
-        with torch.autocast("cpu", torch.bfloat16):
-            sketching = self.images < config.sketch_images
-            context = network.context(batch.cond, retouched=not sketching)
-            drawn = context.drawn
-            if not sketching or drawn is None:
-                x = noised(batch.clean, batch.noise, batch.sigma)
-                denoised = self.denoiser(x, batch.sigma, batch.cond)
-                denoise = edm_loss(
-                    denoised, batch.clean, batch.sigma, config.sigma_data, config.huber
-                )
-        if drawn is not None and drawn.picture.requires_grad:
-            if network.sketch is None or not sketching:
-                sketch = enlarger_loss(drawn.picture, batch.clean, config.sigma_data)
-                return Losses(denoise, sketch)
-            sketch = sketch_loss(drawn.picture, batch.clean)
-            things = batch.cond.things
-            if config.layout_loss and drawn.boxes is not None and things is not None:
-                layout = layout_loss(drawn, things, context)
-            if config.drawing_loss and drawn.drawings is not None and things is not None:
-                drawing = drawing_loss(drawn, things)
-        return Losses(denoise, sketch, layout, drawing)
-
-    @torch.no_grad()
-    def _finish_sketch(self, network: UNet) -> None:
-        """From here on the sketch, and how it reads the prompt, stay what they were on average.
-
-        The diffusion then learns one residual to the end (regression first, then diffusion around
-        it, as in CorrDiff), and no backward pass goes through the sketch.
-        """
-        for name, parameter in network.before_noise():
-            parameter.copy_(self.average[name])
-            parameter.requires_grad_(False)
+        return losses.detach()
 
     @torch.no_grad()
     def _update_average(self, images: int) -> None:
         """Exponential average with a half-life that grows with the run, up to ema_images (EDM)."""
-        half_life = min(self.config.ema_images, 0.05 * self.images)
+        half_life = min(self.config.schedule.ema_images, 0.05 * self.images)
         decay = 0.5 ** (images / half_life)
-        torch._foreach_lerp_(list(self.average.values()), list(self.parameters.values()), 1 - decay)
+        averages = dict(self.average.named_parameters())
+        own: list[Tensor] = [averages[name] for name in self.parameters]
+        torch._foreach_lerp_(own, list(self.parameters.values()), 1 - decay)
 
     @torch.no_grad()
     def start_from(self, weights: dict[str, Tensor]) -> tuple[int, int]:
@@ -128,32 +89,47 @@ class TrainState(Learner):
         Raises:
             UserError: no name fits, or one fits but has another shape.
         """
-        network = self.denoiser.network
-        try:
-            result = network.load_state_dict(weights, strict=False)
-        except RuntimeError as error:
-            first = str(error).splitlines()[1].strip()  # one line for each that does not fit
-            raise UserError(f"those weights are of another network: {first}") from error
-        if len(result.missing_keys) == len(self.parameters):
+        missing, surplus = take(self.model, weights, strict=False)
+        if missing == len(self.model.state_dict()):
             raise UserError("those weights are of another network: not one name fits")
-        for name, parameter in self.parameters.items():
-            self.average[name].copy_(parameter)
-        return len(result.missing_keys), len(result.unexpected_keys)
-
-    def averaged(self) -> EDM:
-        """A denoiser of its own with the averaged weights, for sampling and for shipping."""
-        denoiser = build_denoiser(self.config.network, self.config.sigma_data)
-        denoiser.network.load_state_dict(self.average)
-        return denoiser
+        self.average.load_state_dict(self.model.state_dict())
+        return missing, surplus
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a checkpoint must hold, by name."""
-        average = {f"average.{name}": p.contiguous() for name, p in self.average.items()}
+        average = {f"average.{n}": t.contiguous() for n, t in self.average.state_dict().items()}
         return super().tensors() | average
 
     @torch.no_grad()
     def restore(self, tensors: dict[str, Tensor], images: int) -> None:
         """Continue from what `tensors` returned after `images` images."""
         super().restore(tensors, images)
-        for name, average in self.average.items():
-            average.copy_(tensors[f"average.{name}"])
+        take(self.average, averaged_weights(tensors))
+        if isinstance(self.model, Around) and isinstance(self.average, Around):
+            self.model.prior.load_state_dict(self.average.prior.state_dict())
+
+
+def build_model(config: Recipe) -> nn.Module:
+    """What a run trains, with fresh weights."""
+    if config.part == "prior":
+        return build_prior(config.network)
+    return build_denoiser(config.network, config.sigma_data)
+
+
+def averaged_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The averaged weights in a checkpoint's tensors."""
+    return {n.removeprefix("average."): t for n, t in tensors.items() if n.startswith("average.")}
+
+
+def take(module: nn.Module, weights: dict[str, Tensor], *, strict: bool = True) -> tuple[int, int]:
+    """Load a state dict; how many tensors were missing and how many surplus.
+
+    Raises:
+        UserError: a tensor has another shape, or with `strict` one is missing or surplus.
+    """
+    try:
+        result = module.load_state_dict(weights, strict=strict)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()  # one line for each that does not fit
+        raise UserError(f"those weights are of another network: {first}") from error
+    return len(result.missing_keys), len(result.unexpected_keys)
