@@ -6,12 +6,11 @@ from ediffi.model.devices import pick_device
 from ediffi.model.folder import ModelFolder, locate, save_model
 from ediffi.model.options import stages_to_run
 from ediffi.model.plan import Plan
-from ediffi.model.presets import FROM_SKETCH, SAMPLING
+from ediffi.model.presets import SAMPLING
 from ediffi.model.request import Request
 from ediffi.model.stage import Stage
 
 __all__ = [
-    "FROM_SKETCH",
     "SAMPLING",
     "Cascade",
     "ModelConfig",

@@ -23,10 +23,3 @@ SAMPLING = {
     "sr1024": Sampling(num_steps=4, sigma_min=0.01, sigma_max=0.3),
 }
 
-# Of a base whose sketch has learned where things are: it says what is drawn and where, so sampling
-# starts around it, retouched, with little noise: more takes pictures farther from real ones
-# (docs/results/training-notes.md, ninth round). Guidance would pull away from the gray sketch of no
-# prompt, which coarsens.
-FROM_SKETCH = SAMPLING["base"].model_copy(
-    update={"sigma_max": 0.06, "num_steps": 2, "guidance_scale": 1.0}
-)

@@ -64,7 +64,7 @@ def pictogram(stage: StageName) -> Recipe:
             sigma_data=0.55,
             noise=Noise(distribution=NoiseDistribution(mean=0.0, std=1.5)),
             data=DataConfig(
-                scenes=BASE_SCENES, num_pictures=65_536, shown_masks=0.3, other_reference=0.9
+                scenes=BASE_SCENES, num_pictures=32_768, shown_masks=0.3, other_reference=0.9
             ),
             optimiser=Optimiser(learning_rate=1e-3),
             schedule=Schedule(num_images=4_000_000, batch_size=16, warmup_images=4_000),
