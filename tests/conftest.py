@@ -143,7 +143,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, bert_folder: Path) ->
         denoiser = build_denoiser(network, 0.5)
         for parameter in denoiser.parameters():  # a fresh network is zero at its end
             torch.nn.init.normal_(parameter, std=0.1)
-        weights[name] = denoiser.network.state_dict()
+        weights[name] = denoiser.state_dict()
     spec = EncoderSpec(kind="text", source=str(bert_folder), sha256=weights_hash(bert_folder))
     config = ModelConfig(
         name="tiny",
