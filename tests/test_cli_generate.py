@@ -1,8 +1,7 @@
-"""`ediffi generate` and `info` as a person meets them, on a tiny random model."""
+"""`ediffi generate` as a person meets it, on a tiny random model."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ediffi.cli.main import main
@@ -48,6 +48,37 @@ def test_one_picture(model_folder: Path, here: Path, capsys: Capture) -> None:
     facts = read_parameters(Path("fox.png"))
     assert facts["prompt"] == "a red fox" and facts["seed"] == 7 and len(facts["model_hash"]) == 64
     assert [stage["num_steps"] for stage in facts["stages"]] == [4, 4, 4]
+
+
+def test_how_to_open_it(
+    model_folder: Path, here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["-m", model_folder, "--stop-at", 16]
+    assert run("generate", "a red fox", *options, "-o", "a fox.png") == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(str(here / "a fox.png")) and "'a fox.png'" in last
+    assert run("generate", "a red fox", *options, "-o", "a.png", "-n", 3) == 0
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"3 pictures in {here}")
+    viewer = here / "bin" / "xdg-open"
+    viewer.parent.mkdir()
+    viewer.write_text(f'#!/bin/sh\necho "$1" > {here}/shown\n')
+    viewer.chmod(0o755)
+    monkeypatch.setenv("PATH", str(viewer.parent), prepend=os.pathsep)
+    assert run("generate", "a red fox", *options, "-o", "b.png", "--open") == 0
+    for _ in range(100):
+        if (here / "shown").exists() and (here / "shown").read_text():
+            break
+        time.sleep(0.05)
+    assert (here / "shown").read_text() == "b.png\n"
+
+
+def test_devices(model_folder: Path, here: Path, capsys: Capture) -> None:
+    options = ["-m", model_folder, "--stop-at", 16, "--seed", 0]
+    for device in ("auto", "cpu"):
+        assert run("generate", "a cat", *options, "--device", device, "-o", "a.png") == 0
+    if not torch.cuda.is_available():
+        assert run("generate", "a cat", *options, "--device", "cuda") == 2
+        assert "this machine has no cuda device" in capsys.readouterr().err
 
 
 def test_twice_with_one_seed(model_folder: Path, here: Path) -> None:
@@ -213,27 +244,3 @@ def test_ctrl_c_in_every_stage(steps: str, model_folder: Path, here: Path, capsy
     assert run("generate", "a red fox", *options) == 130
     assert capsys.readouterr().err == "interrupted\n"
     assert names(here) == []
-
-
-def test_info(model_folder: Path, capsys: Capture) -> None:
-    assert run("info", model_folder, "--json") == 0
-    facts = json.loads(capsys.readouterr().out)
-    assert facts["model"] == "tiny" and len(facts["hash"]) == 64
-    stage = facts["stages"][1]
-    assert stage["name"] == "sr256" and stage["resolution"] == 64 and stage["parameters"] > 1000
-    assert stage["experts"] == [
-        {
-            "file": "sr256/model.safetensors",
-            "sigma_min": 0.0,
-            "sigma_max": None,
-            "images_seen": 100,
-        }
-    ]
-    assert facts["encoders"]["t5"]["kind"] == "text" and facts["encoders"]["clip_image"] is None
-    assert facts["defaults"]["base"]["guidance_scale"] == 3.0
-    assert facts["vocabulary"] == ["red fox", "rocket"]
-    assert run("info", model_folder) == 0
-    text = capsys.readouterr().out
-    assert "sr1024: 256 px" in text and "draws 2 things" in text
-    assert run("info", model_folder, "--vocabulary") == 0
-    assert capsys.readouterr().out == "red fox\nrocket\n"

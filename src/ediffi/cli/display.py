@@ -15,6 +15,7 @@ from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
     from ediffi.core.types import Progress
     from ediffi.train.run import Learner, Tick
@@ -91,19 +92,24 @@ class ProgressBar:
     def __init__(self, bar: Bar, total_pictures: int) -> None:
         self._bar = bar
         self._total = total_pictures
-        self._tasks: dict[str, int] = {}
+        self._which = ""
+        self._tasks: dict[str, TaskID] = {}
 
-    def show(self, event: Progress, first: int, last: int) -> None:
-        """Step `event` of pictures first to last (counted from 1) is done."""
+    def begin(self, first: int, last: int) -> None:
+        """Pictures first to last, counted from 1, are drawn now."""
         which = f"{first}" if first == last else f"{first}-{last}"
-        text = event.stage if self._total == 1 else f"{event.stage} {which} of {self._total}"
+        self._which = "" if self._total == 1 else f" {which} of {self._total}"
+
+    def show(self, event: Progress) -> None:
+        """A step is done."""
+        text = f"{event.stage}{self._which}"
         if event.stage not in self._tasks:
-            self._tasks[event.stage] = int(self._bar.add_task(text, total=event.num_steps))
-        self._bar.update(self._tasks[event.stage], description=text, completed=event.step)  # type: ignore[arg-type]
+            self._tasks[event.stage] = self._bar.add_task(text, total=event.num_steps)
+        self._bar.update(self._tasks[event.stage], description=text, completed=event.step)
 
 
 class Preview:
-    """A small picture file that follows the drawing; it goes when the drawing is done."""
+    """A small picture file that follows the drawing; it goes at the end of the `with` block."""
 
     SECONDS, SIDE = 0.5, 512
 
@@ -122,6 +128,9 @@ class Preview:
             save_sheet(self.path, to_uint8(event.preview), max_side=self.SIDE)
             self._due = time.monotonic() + self.SECONDS
 
-    def remove(self) -> None:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
         with suppress(OSError):  # it may never have been written; and no second error
             self.path.unlink()

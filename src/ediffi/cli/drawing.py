@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ediffi.cli.display import Clock, Preview, how_to_open, progress_bar
+from ediffi.cli.display import Clock, Preview, ProgressBar, how_to_open, progress_bar
 from ediffi.cli.options import Given
-from ediffi.core.errors import UserError
+from ediffi.core.errors import UserError, note
 from ediffi.core.files import make_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ediffi.core.types import Event
     from ediffi.model import Cascade, Plan
 
 BATCH = 4  # pictures drawn at a time
@@ -82,7 +84,6 @@ def draw(
     show: bool,
 ) -> None:
     """Draw the pictures and write them. show: open the first one at the end."""
-    from ediffi.core.types import StageDone
     from ediffi.model import Cascade, pick_device
 
     cascade = Cascade.from_pretrained(model).to(pick_device(device))
@@ -94,32 +95,39 @@ def draw(
         make_folder(files.folder)
     clock.mark("load")
     about = _about(cascade, given, plan)
-    try:
-        with progress_bar(len(plan)) as bar:
-            first = 0
-            for part in plan.batches(BATCH):
-                after = first + len(part)
-                events = cascade.run(part)
-                clock.mark("text")
-                for event in events:
-                    clock.mark(event.stage)
-                    if isinstance(event, StageDone):
-                        images = event.images
-                        continue
-                    bar.show(event, first + 1, after)
-                    if watch:
-                        watch.show(event)
-                        clock.mark("preview")
-                _write(images, part, files.paths[first:after], about)
-                clock.mark("write")
-                first = after
-    finally:
-        if watch:
-            watch.remove()
+    with progress_bar(len(plan)) as bar, watch or nullcontext():
+        done = 0
+        for part in plan.batches(BATCH):
+            paths = files.paths[done : done + len(part)]
+            bar.begin(done + 1, done + len(part))
+            events = cascade.run(part)
+            clock.mark("text")
+            images = _last(events, bar, clock, watch)
+            _write(images, part, paths, about)
+            clock.mark("write")
+            done += len(part)
     typer.echo(clock.line(), err=True)
     typer.echo(how_to_open(files.paths), err=True)
-    if show:
-        typer.launch(str(files.paths[0]))
+    if show and typer.launch(str(files.paths[0])):
+        note("--open: there is no program here that shows pictures")
+
+
+def _last(
+    events: Iterator[Event], bar: ProgressBar, clock: Clock, preview: Preview | None
+) -> Tensor:
+    """The pictures of the last stage, each step shown as it is done."""
+    from ediffi.core.types import StageDone
+
+    for event in events:
+        clock.mark(event.stage)
+        if isinstance(event, StageDone):
+            images = event.images
+            continue
+        bar.show(event)
+        if preview:
+            preview.show(event)
+            clock.mark("preview")
+    return images
 
 
 def _about(cascade: Cascade, given: Given, plan: Plan) -> dict[str, Any]:
