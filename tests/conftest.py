@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may reach for the network
@@ -42,6 +43,21 @@ def save_tokenizer(folder: Path, *, max_length: int) -> int:
 def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
     """A real grid of a few concepts; each test file has its own."""
     return tiny_grid(tmp_path_factory.mktemp("grid"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tests of a file keep judges and features of real pictures."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def quick_judges() -> Iterator[None]:
+    """Judges of captions are fitted on few scenes, in seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ediffi.evaluate.pictograms.NUM_SCENES", 64)
+        patch.setattr("ediffi.evaluate.pictograms.NUM_TEST_SCENES", 32)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -57,10 +57,11 @@ class Around(nn.Module):
                 predicted: Predicted = self.prior(cond, size)
             return predicted.picture, replace(cond, hint=predicted.hint)
 
-        autocast = torch.is_autocast_enabled(cond_device(cond))
-        return self._predicted(cond, (size, autocast), predict)
+        device = next(iter(cond.prompt.keep.values())).device
+        return self._predicted(cond, (size, under_autocast(device)), predict)
 
 
-def cond_device(cond: StageInput) -> str:
-    """The kind of device that an input lies on, e.g. "cuda"."""
-    return next(iter(cond.prompt.keep.values())).device.type
+def under_autocast(device: torch.device) -> bool:
+    """Whether what is computed there now is rounded by autocast: what is kept goes by it."""
+    kind = device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ediffi.core.once import Once
 from ediffi.core.types import StageInput
+from ediffi.diffusion.around import under_autocast
 from ediffi.networks.attention import TransformerBlock, zero_init
 from ediffi.networks.blocks import NoiseEmbedding, ResBlock
 from ediffi.networks.conditioner import Conditioner, Text
@@ -124,8 +125,8 @@ class UNet(nn.Module):
         if torch.is_grad_enabled():
             read: Text = self.conditioner(cond.prompt)
             return read
-        autocast = torch.is_autocast_enabled(self.enter.weight.device.type)
-        return self._texts(cond.prompt, autocast, lambda: self.conditioner(cond.prompt))
+        key = under_autocast(self.enter.weight.device)
+        return self._texts(cond.prompt, key, lambda: self.conditioner(cond.prompt))
 
     def _enter(self, x: Tensor, cond: StageInput) -> Tensor:
         """The widest grid: pixels in channels, the low-resolution picture and the prior's hint."""
