@@ -30,6 +30,8 @@ def test_whole_words_in_any_case() -> None:
     assert find_phrase("eine größe Ähre", "Ähre") == (11, 15)
     assert find_phrase("一只猫和火箭", "火箭") == (4, 6)
     assert find_phrase("a c++ (logo)", "(logo)") == (6, 12)
+    assert find_phrase("a fox, a cat.", "'Cat'") == (9, 12)
+    assert find_phrase("a red fox on a dark red sofa", "red fox") == (2, 9)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,9 @@ def test_whole_words_in_any_case() -> None:
             "'dog' is not in the prompt. Choose among its words: a, cat, next, to, rocket",
         ),
         ("a category", "cat", "not in the prompt"),
+        ("two cats", "cat", "not in the prompt. Choose among its words: two, cats"),
+        ("a red fox on a dark red sofa", "red", r"2 times.*\[2, 5\].*\[20, 23\] 'a dark red sofa'"),
+        (TEXT, "...", "not in the prompt"),
         (
             "a cat and a red cat",
             "cat",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import string
 
 from ediffi.core.errors import UserError
 from ediffi.paint.spans import Span
 
 
 def find_phrase(text: str, phrase: str) -> Span:
-    """The characters of a tidy prompt that are the phrase: whole words, in any case.
+    """The characters of a tidy prompt that are the phrase: whole words, in any case; punctuation
+    around the phrase counts only if it stands in the prompt as well.
 
     >>> find_phrase("a Red fox next to a foxglove", "red fox"), "a Red fox"[2:9]
     ((2, 9), 'Red fox')
@@ -17,13 +19,10 @@ def find_phrase(text: str, phrase: str) -> Span:
     Raises:
         UserError: it does not stand there, or more than once; the message shows the choices.
     """
-    words = phrase.split()
-    if not words:
+    bare = phrase.strip(f"{string.punctuation}{string.whitespace}")
+    if not phrase.strip():
         raise UserError("a region's phrase is empty: give words of the prompt")
-    pattern = r"\s+".join(map(re.escape, words))
-    if phrase.isascii():  # scripts without spaces between words have no whole words to look for
-        pattern = rf"(?<!\w){pattern}(?!\w)"
-    found = [match.span() for match in re.finditer(pattern, text, re.IGNORECASE)]
+    found = _matches(text, phrase) or (_matches(text, bare) if bare else [])
     if not found:
         known = ", ".join(dict.fromkeys(re.findall(r"\w+", text)))
         raise UserError(f"{phrase!r} is not in the prompt. Choose among its words: {known}")
@@ -55,6 +54,13 @@ def tidy_span(text: str, span: Span) -> Span:
     before = len("".join(text[:start].split()))
     inside = len("".join(text[start:end].split()))
     return letters[before], letters[before + inside - 1] + 1
+
+
+def _matches(text: str, phrase: str) -> list[Span]:
+    pattern = r"\s+".join(map(re.escape, phrase.split()))
+    if phrase.isascii():  # scripts without spaces between words have no whole words to look for
+        pattern = rf"(?<!\w){pattern}(?!\w)"
+    return [match.span() for match in re.finditer(pattern, text, re.IGNORECASE)]
 
 
 def _around(text: str, span: Span) -> str:
