@@ -1,14 +1,13 @@
 """Guidance and thresholding: closed forms, and off is bit-exactly off."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from ediffi.core.types import Prompt, RegionForm, Regions, StageInput, Tokens
-from ediffi.diffusion import Guided, Thresholded, gaussian, stack_inputs
+from ediffi.core.types import Prompt, StageInput, Tokens
+from ediffi.diffusion import Guided, Referenced, Thresholded, gaussian
 
 BATCH = 4
 
@@ -29,14 +28,10 @@ class Toy:
         return x0 if cond.low_res is None else x0 + cond.low_res
 
 
-def make_cond(*, low_res: bool = False, regions: bool = False) -> StageInput:
+def make_cond(*, low_res: bool = False) -> StageInput:
     pooled = torch.arange(1.0, BATCH + 1)[:, None]
     tokens = Tokens(torch.ones(BATCH, 5, 2), torch.ones(BATCH, 5, dtype=torch.bool), pooled)
-    painted = None
-    if regions:
-        columns = {"t5": torch.ones(BATCH, 1, 5, dtype=torch.bool)}
-        painted = Regions(torch.ones(BATCH, 1, 8, 8), columns, torch.ones(BATCH, 1))
-    prompt = Prompt({"t5": tokens}, {"t5": torch.ones(BATCH, dtype=torch.bool)}, painted)
+    prompt = Prompt({"t5": tokens}, {"t5": torch.ones(BATCH, dtype=torch.bool)})
     if not low_res:
         return StageInput(prompt)
     return StageInput(prompt, gaussian(range(BATCH), (3, 8, 8), "low"), torch.rand(BATCH))
@@ -69,7 +64,7 @@ def test_guidance_is_linear_in_the_scale_and_per_sample() -> None:
     out = Guided(toy, scale)(X, SIGMA, cond)
     text, null = (
         toy(X, SIGMA, cond),
-        toy(X, SIGMA, StageInput(cond.prompt.dropped(), cond.low_res, cond.augmentation)),
+        toy(X, SIGMA, cond.dropped()),
     )
     expected = null + scale.view(-1, 1, 1, 1) * (text - null)
     assert torch.allclose(out, expected, atol=1e-6)
@@ -80,8 +75,7 @@ def test_guidance_is_linear_in_the_scale_and_per_sample() -> None:
 def test_at_scale_0_the_null_alone_is_evaluated() -> None:
     cond, toy = make_cond(low_res=True), Toy()
     guided = Guided(toy, 0.0)
-    null = StageInput(cond.prompt.dropped(), cond.low_res, cond.augmentation)
-    assert torch.equal(guided(X, SIGMA, cond), toy(X, SIGMA, null))
+    assert torch.equal(guided(X, SIGMA, cond), toy(X, SIGMA, cond.dropped()))
     guided(X, SIGMA, cond)
     assert toy.batches == [BATCH] * 3
     assert toy.conds[0] is toy.conds[2]  # what a network keeps on it stays
@@ -97,7 +91,7 @@ def test_only_samples_inside_the_interval_are_evaluated_twice() -> None:
     assert float((out - plain)[1].mean()) == pytest.approx(2 * 0.1 * 2, abs=1e-5)
 
 
-def test_the_doubled_input_is_built_once_so_memos_survive() -> None:
+def test_the_doubled_input_is_built_once_so_that_networks_read_it_once() -> None:
     cond, toy = make_cond(low_res=True), Toy()
     guided = Guided(toy, 3.0, interval=(0.5, math.inf))
     for _ in range(3):
@@ -111,28 +105,22 @@ def test_the_doubled_input_is_built_once_so_memos_survive() -> None:
     assert doubled.prompt.keep["t5"].tolist() == [True] * 4 + [False] * 3
 
 
-def test_stacking_pads_missing_regions_with_ones_that_paint_nothing() -> None:
-    painted, plain = make_cond(regions=True), make_cond()
-    regions = stack_inputs(painted, plain).prompt.regions
-    assert regions is not None
-    assert regions.weight[:, 0].tolist() == [1.0] * 4 + [0.0] * 4
-    assert not bool(regions.columns["t5"][4:].any()) and float(regions.masks[4:].sum()) == 0
-    assert stack_inputs(plain, plain).prompt.regions is None
-    with pytest.raises(ValueError, match="one stage"):
-        stack_inputs(plain, make_cond(low_res=True))
+def test_the_pull_of_a_reference_is_linear_in_its_strength_and_needs_one() -> None:
+    def toy(x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
+        calls.append(len(x))
+        keep = cond.prompt.keep
+        return x + (1.0 * keep["t5"] + 10.0 * keep["clip_image"]).view(-1, 1, 1, 1)
 
-
-def test_stacking_pictures_with_different_numbers_of_regions() -> None:
-    one, two = make_cond(regions=True), make_cond(regions=True)
-    assert two.prompt.regions is not None
-    more = two.prompt.regions.map(lambda t: torch.cat([t, t], dim=1))
-    two = replace(two, prompt=replace(two.prompt, regions=more))
-    stacked = stack_inputs(one, two).prompt.regions
-    assert stacked is not None and stacked.masks.shape == (8, 2, 8, 8)
-    assert stacked.weight.tolist() == [[1.0, 0.0]] * 4 + [[1.0, 1.0]] * 4
-    other = replace(more, form=RegionForm("std"))
-    with pytest.raises(ValueError, match="one form"):
-        stack_inputs(one, replace(two, prompt=replace(two.prompt, regions=other)))
+    calls: list[int] = []
+    tokens = Tokens(torch.ones(3, 1, 2), torch.ones(3, 1, dtype=torch.bool), torch.ones(3, 2))
+    keep = {"t5": torch.tensor([True] * 3), "clip_image": torch.tensor([True, False, True])}
+    cond = StageInput(Prompt({"t5": tokens, "clip_image": tokens}, keep))
+    x, sigma = torch.zeros(3, 3, 4, 4), torch.ones(3)
+    # inside guidance: null + w (plain + s (styled - plain) - null), and the null has no style
+    out = Guided(Referenced(toy, 0.3), 2.0)(x, sigma, cond)[:, 0, 0, 0]
+    assert out.tolist() == pytest.approx([2 * (1 + 3), 2 * 1, 2 * (1 + 3)])
+    assert calls == [3 + 3 + 2]
+    assert torch.equal(Referenced(toy, 1.0)(x, sigma, cond), toy(x, sigma, cond))
 
 
 def test_thresholding_closed_form_per_sample() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from ediffi.core.types import Prompt, StageInput
-from ediffi.diffusion import EDM, ResidualEDM, edm_loss, edm_weight, enlarge, gaussian, noised
+from ediffi.diffusion import EDM, edm_loss, edm_weight, gaussian, noised
 
 SIGMAS = [0.01, 0.5, 3.0, 80.0]
 COND = StageInput(Prompt({}, {"t5": torch.ones(1, dtype=torch.bool)}))
@@ -19,13 +19,9 @@ class Record(nn.Module):
         super().__init__()
         self.value = value
 
-    def forward(self, x: Tensor, noise_level: Tensor, cond: StageInput) -> Tensor:
-        self.x, self.noise_level = x, noise_level
+    def forward(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
+        self.x, self.sigma = x, sigma
         return torch.full_like(x, self.value, dtype=torch.bfloat16)
-
-    def known(self, cond: StageInput, size: tuple[int, int]) -> Tensor:
-        assert cond.low_res is not None
-        return enlarge(cond.low_res, size)
 
 
 @pytest.mark.parametrize("sigma", SIGMAS)
@@ -36,7 +32,7 @@ def test_inputs_and_targets_have_unit_variance(sigma: float) -> None:
     network = Record()
     skip = EDM(network, SD)(x, level, COND)
     assert float(network.x.std()) == pytest.approx(1.0, abs=0.02)
-    assert torch.allclose(network.noise_level, level.log() / 4)
+    assert torch.equal(network.sigma, level)  # sigma travels as sigma
     out = EDM(Record(1.0), SD)(x, level, COND) - skip
     target = (clean - skip) / out
     assert float(target.std()) == pytest.approx(1.0, abs=0.02)
@@ -65,28 +61,6 @@ def test_loss_is_per_sample_and_weighted() -> None:
     assert torch.allclose(edm_weight(sigma, SD), expected / torch.tensor([0.01, 0.04]))
 
 
-def test_pseudo_huber_loss_is_squared_where_small_and_absolute_where_large() -> None:
-    clean, sigma, c = torch.zeros(3, 3, 4, 4), torch.full((3,), 0.5), 0.1
-    off = torch.tensor([1e-3, 0.05, 100.0]).view(3, 1, 1, 1).expand_as(clean)
-    error = off.flatten(1)[:, 0].double() * edm_weight(sigma, SD).double().sqrt()  # that of F
-    small, middle, large = edm_loss(off, clean, sigma, SD, c).tolist()
-    assert small == pytest.approx(float(error[0]) ** 2 / (2 * c), rel=1e-2)
-    assert middle == pytest.approx(float((error[1] ** 2 + c**2).sqrt()) - c, rel=1e-4)
-    assert large == pytest.approx(float(error[2]) - c, rel=1e-4)
-
-
-def test_residual_denoiser_draws_only_what_is_not_known() -> None:
-    low_res, sigma = gaussian([0, 1], (3, 4, 4), "low"), torch.tensor([0.1, 2.0])
-    cond = StageInput(COND.prompt, low_res, torch.zeros(2))
-    up, network = enlarge(low_res, (16, 16)), Record()
-    missing = gaussian([0, 1], (3, 16, 16), "missing")
-    x0 = ResidualEDM(network, SD)(up + missing, sigma, cond)
-    total = (sigma**2 + SD**2).view(-1, 1, 1, 1)
-    assert torch.allclose(x0, up + missing * SD**2 / total, atol=1e-5)
-    assert torch.allclose(network.x, missing / total.sqrt(), atol=1e-4)
-
-
-def test_enlarging_keeps_flat_colours_and_means() -> None:
-    assert torch.allclose(enlarge(torch.full((1, 3, 8, 8), 0.3), (32, 32)), torch.tensor(0.3))
-    ramp = torch.linspace(-1, 1, 16).expand(1, 3, 16, 16)
-    assert float(enlarge(ramp, (64, 64)).mean()) == pytest.approx(0.0, abs=1e-6)
+def test_sampling_starts_from_pure_noise() -> None:
+    noise = gaussian([0], (3, 4, 4))
+    assert torch.equal(EDM(Record(), SD).initial(noise, 3.0, COND), 3 * noise)

@@ -13,7 +13,6 @@ from ediffi.diffusion import (
     Sampler,
     drive,
     gaussian,
-    initial,
     karras_schedule,
     num_evaluations,
 )
@@ -31,7 +30,7 @@ def gaussian_denoiser(x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
 def error_at_end(name: str, num_steps: int) -> float:
     """Largest error of x at the last sigma, so that the last step to 0 does not blur the order."""
     sigma_max, sigma_min = 20.0, 0.05
-    x = initial(gaussian([0], (3, 4, 4)).double(), sigma_max)
+    x = sigma_max * gaussian([0], (3, 4, 4)).double()
     shrink = math.sqrt((STD**2 + sigma_min**2) / (STD**2 + sigma_max**2))
     exact = MEAN + (x - MEAN) * shrink
     seen: list[tuple[float, Tensor]] = []
@@ -81,7 +80,7 @@ def test_mixture_of_two_gaussians_is_sampled_right(name: str) -> None:
         posterior = (means * (variance - stds**2) + x * stds**2) / variance
         return (logits.softmax(-1) * posterior).sum(-1)
 
-    x = initial(gaussian(range(64), (3, 16, 16)), 80.0)
+    x = 80.0 * gaussian(range(64), (3, 16, 16))
     *_, x0 = drive(SAMPLERS[name](x, karras_schedule(48, 0.002, 80.0)), mixture_denoiser, COND)
     left = x0 < -0.2
     assert float(left.float().mean()) == pytest.approx(0.3, abs=0.01)
@@ -94,7 +93,7 @@ def test_mixture_of_two_gaussians_is_sampled_right(name: str) -> None:
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("num_steps", [1, 2, 7])
 def test_number_of_evaluations_and_last_x0(name: str, num_steps: int) -> None:
-    x = initial(gaussian([1, 2], (3, 4, 4)), 80.0)
+    x = 80.0 * gaussian([1, 2], (3, 4, 4))
     sampler = SAMPLERS[name](x, karras_schedule(num_steps, 0.002, 80.0))
     generator = drive(sampler, gaussian_denoiser, COND)
     yielded = []
@@ -117,9 +116,3 @@ def test_a_tensor_of_sigmas_reaches_the_denoiser_one_per_sample() -> None:
 
     list(drive(SAMPLERS["heun"](gaussian(range(5), (3, 4, 4)), [2.0, 1.0]), spy, COND))
     assert shapes == [(5, 5)] * 3
-
-
-def test_start_is_noise_around_a_picture() -> None:
-    noise, picture = gaussian([0], (3, 4, 4)), torch.full((1, 3, 4, 4), 0.25)
-    assert torch.equal(initial(noise, 3.0), 3 * noise)
-    assert torch.equal(initial(noise, 3.0, picture), picture + 3 * noise)

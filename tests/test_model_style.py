@@ -16,8 +16,6 @@ from torch import Tensor
 
 from ediffi.cli.main import main
 from ediffi.core.errors import UserError
-from ediffi.core.types import Prompt, StageInput, Tokens
-from ediffi.diffusion import Guided, Referenced
 from ediffi.encoders import EncoderSpec, Style, load_encoder
 from ediffi.encoders.style import encode_styles
 from ediffi.model import Cascade, Request
@@ -136,26 +134,6 @@ def test_several_references_are_a_mean_of_directions(even_clip_folder: Path) -> 
             Style.of((RED, wrong))
     with pytest.raises(UserError, match="at least one picture"):
         Style.of()
-
-
-def test_strength_in_closed_form() -> None:
-    """Inside guidance: null + w (plain + s (styled - plain) - null), and the null has no style."""
-    calls: list[int] = []
-
-    def toy(x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
-        calls.append(len(x))
-        keep = cond.prompt.keep
-        value = 1.0 * keep["t5"] + 10.0 * keep["clip_image"]
-        return x + value.view(-1, 1, 1, 1)
-
-    tokens = Tokens(torch.ones(3, 1, 2), torch.ones(3, 1, dtype=torch.bool), torch.ones(3, 2))
-    keep = {"t5": torch.tensor([True] * 3), "clip_image": torch.tensor([True, False, True])}
-    cond = StageInput(Prompt({"t5": tokens, "clip_image": tokens}, keep))
-    x, sigma = torch.zeros(3, 3, 4, 4), torch.ones(3)
-    out = Guided(Referenced(toy, 0.3), 2.0)(x, sigma, cond)[:, 0, 0, 0]
-    assert out.tolist() == pytest.approx([2 * (1 + 3), 2 * 1, 2 * (1 + 3)])
-    assert calls == [3 + 3 + 2]
-    assert torch.equal(Referenced(toy, 1.0)(x, sigma, cond), toy(x, sigma, cond))
 
 
 def _bomb() -> bytes:
