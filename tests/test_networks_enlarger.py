@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from helpers.networks import half_planes, prompt
 
-from ediffi.networks.enlarger import Enlarger, convex_enlarge, enlarger_loss
+from ediffi.core.types import StageInput
+from ediffi.networks.config import EnlargerConfig
+from ediffi.networks.enlarger import Bicubic, Enlarger, convex_enlarge
 
 
 def test_one_neighbour_alone_is_a_shift() -> None:
@@ -40,13 +43,13 @@ def test_no_colour_that_is_not_around() -> None:
 
 def test_it_learns_where_edges_run() -> None:
     torch.manual_seed(0)
-    net = Enlarger(channels=16, enter=16, depth=1, scale=4, embedding_width=8)
+    net = Enlarger(EnlargerConfig(channels=16, depth=1), scale=4, embedding_width=8)
     optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
-    losses = []
+    losses, said = [], prompt(8)
     for _ in range(80):
         clean = half_planes(8)
-        picture = net(F.avg_pool2d(clean, 4), torch.zeros(8, 8))[1]
-        loss = enlarger_loss(picture, clean, 0.1).mean()
+        cond = StageInput(said, F.avg_pool2d(clean, 4), torch.zeros(8))
+        loss = (net(cond, (32, 32)).picture - clean).abs().mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -54,10 +57,10 @@ def test_it_learns_where_edges_run() -> None:
     assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
 
 
-def half_planes(number: int) -> Tensor:
-    """(number, 3, 32, 32): two colours on either side of a straight edge anywhere."""
-    angle, offset = 2 * torch.pi * torch.rand(number, 1, 1), 20 * torch.rand(number, 1, 1) - 10
-    y, x = torch.meshgrid(torch.arange(32) - 15.5, torch.arange(32) - 15.5, indexing="ij")
-    side = (angle.cos() * x + angle.sin() * y > offset).float()[:, None]
-    one, other = 2 * torch.rand(2, number, 3, 1, 1) - 1
-    return side * one + (1 - side) * other
+def test_bicubic_keeps_flat_colours_and_means() -> None:
+    def enlarged(low_res: torch.Tensor) -> torch.Tensor:
+        return Bicubic()(StageInput(prompt(1), low_res, torch.zeros(1)), (64, 64)).picture
+
+    assert torch.allclose(enlarged(torch.full((1, 3, 16, 16), 0.3)), torch.tensor(0.3))
+    ramp = torch.linspace(-1, 1, 16).expand(1, 3, 16, 16)
+    assert float(enlarged(ramp).mean()) == pytest.approx(0.0, abs=1e-6)
