@@ -11,18 +11,18 @@ from huggingface_hub import ModelHubMixin
 from PIL import Image
 from torch import Tensor
 
-from ediffi.core.errors import UserError, note, noted_by
+from ediffi.core.errors import UserError
 from ediffi.core.pictures import Picture
 from ediffi.core.pixels import to_uint8
-from ediffi.core.types import Event, Prompt, StageDone
-from ediffi.encoders import Style, make_prompt
-from ediffi.model.config import Sampling
+from ediffi.core.types import Event, StageDone
+from ediffi.encoders import Style
 from ediffi.model.folder import ModelFolder, locate, save_model
 from ediffi.model.parts import Parts
 from ediffi.model.plan import Plan, plan
 from ediffi.model.request import AnyPainting, AnyStyle, Options, Request, WordedOptions
+from ediffi.model.run import run
 from ediffi.model.stage import Stage
-from ediffi.paint import Painting, paint
+from ediffi.paint import Painting
 
 Output = Literal["tensor", "pil"]
 
@@ -88,10 +88,7 @@ class Cascade(
         Raises:
             UserError: weights cannot be read, or a painted phrase stands behind what is read.
         """
-        for message in plan.notes:
-            self._tell(message)
-        stages = [(self.stage(config.name), sampling) for config, sampling in plan.stages]
-        return _sample(stages, self._encode(plan), plan)
+        return run(plan, self)
 
     def stream(
         self,
@@ -358,37 +355,3 @@ class Cascade(
             if isinstance(event, StageDone):
                 images = event.images
         return images if output == "tensor" else [Image.fromarray(p) for p in to_uint8(images)]
-
-    def _encode(self, plan: Plan) -> Prompt:
-        """What the networks read of every picture; each subject is encoded once."""
-        subjects = list(dict.fromkeys(plan.subjects))
-        texts = [subject.text for subject in subjects if subject.text is not None]
-        with self._lock, noted_by(self._tell):  # tokenizers are not made for two threads
-            encoders = {role: self.encoder(role) for role in plan.roles}
-            styles = [subject.style for subject in subjects]
-            prompt = make_prompt(encoders, texts or None, styles=styles)
-            if texts:
-                placements = [subject.placement for subject in subjects]
-                prompt = paint(prompt, encoders, texts, placements)
-        rows = torch.tensor([subjects.index(subject) for subject in plan.subjects])
-        return prompt.map(lambda t: t[rows])
-
-    def _tell(self, message: str) -> None:
-        """A note, said once by this cascade."""
-        with self._lock:
-            new = message not in self._told
-            self._told.add(message)
-        if new:
-            with noted_by(None):
-                note(message)
-
-
-def _sample(
-    stages: Sequence[tuple[Stage, Sampling]], prompt: Prompt, plan: Plan
-) -> Iterator[Event]:
-    images = None if plan.low_res is None else plan.low_res.expand(len(plan), -1, -1, -1)
-    for stage, sampling in stages:
-        images = yield from stage.sample(
-            prompt, plan.seeds, low_res=images, sampling=sampling, dtype=plan.dtype
-        )
-        yield StageDone(stage.config.name, images)

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, Self
 
 import torch
 
+from ediffi.core.errors import note, noted_by
 from ediffi.encoders import load_encoder
 from ediffi.encoders.prompt import Encoder
 from ediffi.model.config import ModelConfig, StageConfig
@@ -40,11 +41,11 @@ class Parts:
         self._given = dict(encoders) if encoders is not None else None
         self._encoders: dict[str, Any] = {}
         self._told: set[str] = set()
-        self._lock = RLock()
+        self.lock = RLock()  # held while something is read or encoded, not while pictures are drawn
 
     def stage(self, name: str) -> Stage:
         """A stage, its weights read and checked the first time."""
-        with self._lock:
+        with self.lock:
             if name not in self._stages:
                 self._stages[name] = self._read_stage(self.config.stage(name)).to(self.device)
             return self._stages[name]
@@ -58,7 +59,7 @@ class Parts:
         """The encoder of a role, its weights read and checked the first time."""
         if self._given is not None:
             return self._given[role]
-        with self._lock:
+        with self.lock:
             if role not in self._encoders:
                 if self._root is not None and (self._root / MANIFEST).is_file():
                     ModelFolder(self._root).check_encoder(role)
@@ -95,13 +96,22 @@ class Parts:
     def to(self, device: torch.device | str) -> Self:
         """Compute there from now on: what has been read is moved, what comes later is read to it.
         Encoders that were given stay where they are."""
-        with self._lock:
+        with self.lock:
             self.device = torch.device(device)
             for stage in self._stages.values():
                 stage.to(self.device)
             for encoder in self._encoders.values():
                 encoder.model.to(self.device)
         return self
+
+    def tell(self, message: str) -> None:
+        """A `note`, said once by this model."""
+        with self.lock:
+            new = message not in self._told
+            self._told.add(message)
+        if new:
+            with noted_by(None):
+                note(message)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
