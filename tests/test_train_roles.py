@@ -13,7 +13,7 @@ from test_train_loop import SCENES, config, final
 from tiny_grid import STYLES
 
 from ediffi.cli.main import main
-from ediffi.cli.readers import dropout_of, readers
+from ediffi.cli.encoders import dropout_of, training_encoders
 from ediffi.core.errors import UserError
 from ediffi.encoders.cache import CachedText
 from ediffi.encoders.spec import weights_hash
@@ -36,7 +36,7 @@ def scenes(grid: Grid) -> Scenes:
 
 
 def encoders(clip: Path) -> dict[str, Any]:
-    return readers(None, clip, None, None)[0]
+    return training_encoders(None, clip, None, None)[0]
 
 
 def all_roles(stage: str = "base", **changes: Any) -> TrainConfig:

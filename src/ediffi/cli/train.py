@@ -184,13 +184,15 @@ app.command("clip")(clip)
 
 def _train(config: Recipe, asked: Asked) -> None:
     """Train the prior, if the stage has one that is not given, and then the denoiser around it."""
-    from ediffi.cli.readers import dropout_of, readers
+    from ediffi.cli.encoders import dropout_of, training_encoders
     from ediffi.train.examples import Examples, fingerprint, measure_sigma_data
     from ediffi.train.export import export_stage
     from ediffi.train.recipes import prior_recipe
 
     config, collection = collection_of(config, asked.data)
-    encoders, specs, carried = readers(asked.embeddings, asked.clip, asked.initial, asked.model)
+    encoders, specs, carried = training_encoders(
+        asked.embeddings, asked.clip, asked.initial, asked.model
+    )
     widths = {role: encoder.width for role, encoder in encoders.items()}
     fields: dict[str, Any] = {
         "network.roles": config.network.roles | widths,

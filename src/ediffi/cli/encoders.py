@@ -1,4 +1,4 @@
-"""What reads captions and pictures for a training run, and how often each is dropped."""
+"""The encoders of a training run, and how often each is dropped."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ediffi.core.errors import UserError
 if TYPE_CHECKING:
     from ediffi.encoders import EncoderSpec
 
-    Readers = tuple[dict[str, Any], dict[str, EncoderSpec], Path | None]
+    Chosen = tuple[dict[str, Any], dict[str, EncoderSpec], Path | None]
 
 
-def readers(
+def training_encoders(
     embeddings: Path | None, clip: Path | None, start: str | None, model: Path | None
-) -> Readers:
+) -> Chosen:
     """Encoders by role, their specs, and the CLIP that is to come with the model, if any.
 
     That is the default text encoder, with `clip` or the CLIP of one of the models beside it; or
