@@ -82,7 +82,7 @@ def _time_stage(config: Any, scenes: Any, encoders: Any, steps: int) -> dict[str
 
 @app.command()
 def scenes(
-    num_scenes: Annotated[int, typer.Option(min=1, help="Scenes of each kind.")] = 500,
+    num_scenes: Annotated[int, typer.Option(min=1, help="Scenes to draw.")] = 500,
     size: Annotated[int, typer.Option(min=16, max=1024, help="Pixels of each scene.")] = 64,
     style: Annotated[
         list[str] | None, typer.Option(help="Style to use; repeat for several.")
@@ -100,20 +100,16 @@ def scenes(
     from ediffi.pictogram.grid import Grid
 
     grid, styles = Grid.load(cache), tuple(style) if style else DEFAULT_STYLES
-    _table("form", "captions", "cold, 1/s", "warm, 1/s", "compose, ms", "draw, ms")
-    for form, make in (("plain", SceneConfig), ("full", SceneConfig.full)):
-        config = make(styles=styles)
-        composer = Composer(grid, config)
-        cold = sum(_time_scenes(composer, num_scenes, size))
-        compose, draw = _time_scenes(composer, num_scenes, size)
-        _table(
-            form,
-            str(config.num_captions),
-            f"{num_scenes / cold:.0f}",
-            f"{num_scenes / (compose + draw):.0f}",
-            f"{compose / num_scenes * 1e3:.2f}",
-            f"{draw / num_scenes * 1e3:.2f}",
-        )
+    composer = Composer(grid, SceneConfig(styles=styles))
+    cold = sum(_time_scenes(composer, num_scenes, size))
+    compose, draw = _time_scenes(composer, num_scenes, size)
+    _table("cold, 1/s", "warm, 1/s", "compose, ms", "draw, ms")
+    _table(
+        f"{num_scenes / cold:.0f}",
+        f"{num_scenes / (compose + draw):.0f}",
+        f"{compose / num_scenes * 1e3:.2f}",
+        f"{draw / num_scenes * 1e3:.2f}",
+    )
 
 
 def _time_scenes(composer: Any, num_scenes: int, size: int) -> tuple[float, float]:

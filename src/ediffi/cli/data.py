@@ -107,9 +107,6 @@ def compose(
     every_concept: Annotated[
         bool, typer.Option("--all", help="All concepts, not only the default vocabulary.")
     ] = False,
-    full: Annotated[
-        bool, typer.Option("--full", help="Scenes of the full form: scenery, counts, relations.")
-    ] = False,
     masks: Annotated[
         bool, typer.Option("--masks", help="Beside each picture, what the caption's phrases name.")
     ] = False,
@@ -119,7 +116,7 @@ def compose(
 
     ediffi data compose --seed 0 --num-images 32 -o sheet.png
 
-    ediffi data compose --full --masks --style noto --num-images 64 -o sheet.webp
+    ediffi data compose --masks --style noto --num-images 64 -o sheet.webp
 
     ediffi data compose --all --style emojione-monotone --size 96
     """
@@ -129,8 +126,7 @@ def compose(
     from ediffi.pictogram.grid import Grid
     from ediffi.pictogram.sheet import contact_sheet, overlay
 
-    make = SceneConfig.full if full else SceneConfig
-    config = make(
+    config = SceneConfig(
         seed=seed,
         concepts=None if every_concept else tuple(vocabulary()),
         styles=tuple(style) if style else DEFAULT_STYLES,
@@ -143,8 +139,8 @@ def compose(
         images = [np.hstack(pair) for pair in zip(images, tinted, strict=True)]
     sheet = contact_sheet(
         images,
-        [scene.caption for scene in scenes],
-        spans=[scene.spans for scene in scenes] if masks else None,
+        [scene.captions[0].text for scene in scenes],
+        spans=[scene.captions[0].spans for scene in scenes] if masks else None,
     )
     try:
         sheet.save(output)

@@ -1,10 +1,10 @@
-"""What a stage learns from: numbered pictures with captions, whatever they are from."""
+"""What a stage learns from: numbered pictures with captions, and where their phrases are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,13 @@ class Phrase:
     """caption[span[0]:span[1]] and what it names in the picture: mask (side, side) in [0, 1].
 
     thing: one that stands somewhere, not a part of the background; boxes: those of what it names
-    that no phrase before it has named, "three cats" three; parts: their numbers in the picture.
+    that no phrase before it has named, "three cats" three.
     """
 
     span: tuple[int, int]
     mask: NDArray[np.float32]
     thing: bool
     boxes: tuple[Box, ...] = ()
-    parts: tuple[int, ...] = ()
 
 
 class Collection(Protocol):
@@ -36,14 +35,6 @@ class Collection(Protocol):
 
     def captions(self, index: int) -> Sequence[str]:
         """What is said of picture `index`, at least one caption."""
-
-    def phrases(self, index: int, caption: int, side: int) -> Sequence[Phrase]:
-        """What a caption of picture `index` names, things first, in its order; empty where nobody
-        knows."""
-
-    def drawing(self, index: int, part: int, side: int, margin: float) -> Pixels:
-        """A part of picture `index` that one of its phrases names, by itself, see
-        `Renderer.alone`."""
 
     def pixels(self, index: int, size: int, *, crop: int | None = None, seed: int = 0) -> Pixels:
         """Picture `index`, (size, size, 3) uint8; with `crop` a (crop, crop, 3) window of it, at a
@@ -64,3 +55,19 @@ class Collection(Protocol):
     def taught(self) -> dict[str, Any]:
         """What a base that learned them may claim: `ModelConfig`'s vocabulary, styles, looks,
         spread, grounds, words."""
+
+
+@runtime_checkable
+class Annotated(Collection, Protocol):
+    """A collection that knows which part of a picture each phrase of a caption names."""
+
+    def phrases(self, index: int, caption: int, side: int) -> Sequence[Phrase]:
+        """What a caption of picture `index` names, things first, in its order, with masks of
+        (side, side)."""
+
+
+def phrases(collection: Collection, index: int, caption: int, side: int) -> Sequence[Phrase]:
+    """See `Annotated.phrases`; empty where nobody knows."""
+    if isinstance(collection, Annotated):
+        return collection.phrases(index, caption, side)
+    return ()

@@ -18,7 +18,6 @@ import numpy as np
 from ediffi.core.errors import UserError
 from ediffi.core.pictures import read_picture, square
 from ediffi.core.types import DataSource, Pixels
-from ediffi.data.collection import Phrase
 from ediffi.data.heldout import is_held_out
 from ediffi.data.readers.record import PICTURES, Record
 from ediffi.data.readers.webdataset import split_key
@@ -92,12 +91,6 @@ class ShardSet:
             x, y = place % (size - crop + 1), place // 2**20 % (size - crop + 1)
             image = image.crop((x, y, x + crop, y + crop))
         return np.asarray(image)
-
-    def phrases(self, index: int, caption: int, side: int) -> Sequence[Phrase]:
-        return ()
-
-    def drawing(self, index: int, part: int, side: int, margin: float) -> Pixels:
-        raise LookupError("nobody knows which parts a picture of shards has")
 
     def name(self, index: int) -> str:
         return f"picture {self.order[index % len(self.order)]} of {self.fingerprint}"

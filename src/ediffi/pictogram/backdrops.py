@@ -1,4 +1,4 @@
-"""What scenes of the full form stand on: every kind's regions, colours and wordings.
+"""What scenes stand on: every kind's regions, colours and wordings.
 
 A backdrop is data (a kind, its regions with a colour word each, a seed for details); the painters
 in `scenery` and `patterns` draw it at any size and crop, with an exact mask for every region.

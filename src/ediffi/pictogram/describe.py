@@ -1,149 +1,25 @@
-"""Captions of the full form: 5 to 60 words, many wordings, a span for all that they name."""
+"""Captions of scenes: 5 to 60 words, many wordings, a span for all that they name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from random import Random
 
 from ediffi.pictogram import captions
 from ediffi.pictogram.backdrops import KINDS
-from ediffi.pictogram.captions import (
-    Mark,
-    Piece,
-    Segment,
-    article,
-    indefinite,
-    is_mass,
-    join_segments,
-)
-from ediffi.pictogram.plurals import NUMBERS, plural
+from ediffi.pictogram.captions import COUNTED, MAX_WORDS, MIN_WORDS, RELATIONS, SIZES
+from ediffi.pictogram.entities import Entity, Named
+from ediffi.pictogram.grammar import NUMBERS, article, indefinite
 from ediffi.pictogram.scene import Background, Caption, SceneConfig
+from ediffi.pictogram.segments import Mark, Segment, join_segments
 
-MIN_WORDS, MAX_WORDS = 5, 60
-SIZES = {"big": ("big", "large"), "small": ("small", "little"), "huge": ("huge", "giant"),
-         "tiny": ("tiny",)}  # fmt: skip
 REGION = re.compile(r"\{(\w+):([^}]*)\}")
 
 
-@dataclass(frozen=True)
-class Entity:
-    """What captions may say of a thing that is there once or several times.
-
-    labels: words for one of it, the usual first; parts: its masks; colour: the word that is true
-    of it, None if there is none; recoloured: it must be said; size: a key of `SIZES`, where it
-    stands out; place: where it is, e.g. "on the left"; keywords: loose words for it.
-    """
-
-    labels: tuple[str, ...]
-    parts: tuple[int, ...]
-    colour: str | None = None
-    recoloured: bool = False
-    size: str | None = None
-    place: str = "in the middle"
-    keywords: tuple[str, ...] = ()
-
-    @property
-    def count(self) -> int:
-        return len(self.parts)
-
-
-@dataclass(frozen=True)
-class Named:
-    """A thing as one caption calls it."""
-
-    entity: Entity
-    label: str
-    colour: str | None
-    size: str | None
-    article: bool  # whether one of it takes one: not "fries"
-
-    @property
-    def several(self) -> bool:
-        return self.entity.count > 1 or not (self.article or is_mass(self.label))
-
-    @property
-    def noun(self) -> str:
-        return plural(self.label) if self.entity.count > 1 else self.label
-
-    def mark(self, kind: captions.SpanKind) -> Mark:
-        return kind, self.entity.parts
-
-    def phrase(self, rng: Random | None = None) -> list[Segment]:
-        """`a` + `big red fox`, `three small apples`; without a rng only `big red fox`."""
-        count = self.entity.count
-        words: list[tuple[captions.SpanKind, str]] = []
-        if rng is not None and count > 1:
-            words.append(("count", NUMBERS[count]))
-        elif rng is not None and self.article and rng.random() < 0.06:
-            words.append(("count", rng.choice(("one", "a single"))))
-        words += [("size", self.size)] if self.size else []
-        words += [("colour", self.colour)] if self.colour else []
-        words.append(("thing", self.noun))
-        segments = []
-        if rng is not None and count == 1 and self.article and words[0][0] != "count":
-            segments.append(Segment(f"{indefinite(words[0][1])} "))
-        if count > 1 and rng is not None and rng.random() < 0.15:
-            segments.append(Segment("a group of "))
-        whole = self.mark("thing")
-        for number, (kind, text) in enumerate(words):
-            own = () if kind == "thing" else (self.mark(kind),)
-            segments += [Segment(" ", (whole,))] if number else []
-            segments.append(Segment(text, (whole, *own)))
-        return segments
-
-    def again(self) -> list[Segment]:
-        """`the fox`, `the apples`: no attribute is repeated."""
-        return [Segment("the "), Segment(self.noun, (self.mark("thing"),))]
-
-
-FRONT: tuple[tuple[Piece, ...], ...] = (
-    (0, " in front of ", 1),
-    (1, " behind ", 0),
-    (0, " before ", 1),
-    (1, " partly hidden by ", 0),
-)
-AMONG: tuple[tuple[Piece, ...], ...] = (
-    (0, " among ", 1),
-    (0, " surrounded by ", 1),
-    (0, " in the middle of ", 1),
-    (1, " around ", 0),
-    (0, " inside a ring of ", 1),
-)
-SQUARE: tuple[tuple[Piece, ...], ...] = (
-    (0, " and ", 1, " above ", 2, " and ", 3),
-    (2, " and ", 3, " below ", 0, " and ", 1),
-    (0, ", ", 1, ", ", 2, " and ", 3),
-    (0, " and ", 1, " at the top, ", 2, " and ", 3, " at the bottom"),
-)
-ROW_OF_FOUR: tuple[tuple[Piece, ...], ...] = (
-    (0, ", ", 1, ", ", 2, " and ", 3),
-    (0, ", ", 1, ", ", 2, " and ", 3, " in a row"),
-    (0, ", ", 1, ", ", 2, " and ", 3, " from left to right"),
-)
-RELATIONS = {  # by number of things and layout
-    (2, "beside"): captions.PAIR_BESIDE,
-    (2, "stacked"): captions.PAIR_STACKED,
-    (2, "front"): FRONT,
-    (2, "among"): AMONG,
-    (3, "row"): captions.ROW,
-    (3, "triangle"): captions.TRIANGLE,
-    (4, "square"): SQUARE,
-    (4, "row"): ROW_OF_FOUR,
-}
-COUNTED = {
-    "beside": ("", "", " side by side", " next to each other"),
-    "stacked": ("", " one above the other"),
-    "row": ("", " in a row", " side by side"),
-    "triangle": ("", "", " in a triangle"),
-    "square": ("", "", " in a square"),
-}
-
-
 class Describer:
-    """Writes captions of one scene. offset: how many masks come before the background's."""
+    """Writes the captions of one scene."""
 
     def __init__(
         self,
@@ -155,10 +31,16 @@ class Describer:
     ) -> None:
         self.entities, self.layout, self.style = entities, layout, style
         self.background, self.config = background, config
-        offset = sum(entity.count for entity in entities)
+        offset = sum(entity.count for entity in entities)  # the regions' masks follow the things'
         self.parts = {name: (offset + n,) for n, name in enumerate(background.regions)}
         self.colours = dict(zip(background.regions, background.colours, strict=True))
         self.whole: Mark = ("background", tuple(n for (n,) in self.parts.values()))
+
+    def captions(self, rng: Random) -> tuple[Caption, ...]:
+        """As many as the config says; those that tell the style are spread evenly over scenes."""
+        turn, count = rng.random(), self.config.num_captions
+        told = [(n + turn) / count < self.config.caption_style for n in range(count)]
+        return tuple(self.caption(rng, styled=styled) for styled in told)
 
     def caption(self, rng: Random, *, styled: bool) -> Caption:
         """One more caption, that tells the style or does not."""

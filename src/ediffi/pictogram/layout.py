@@ -7,50 +7,7 @@ from random import Random
 
 from ediffi.core.types import Box
 
-BACKGROUND_KINDS = ("plain", "stacked", "split", "gradient")
 MARGIN = 0.015
-
-# (centre x, centre y) of each place, the range of the long side, and how far a centre may move.
-_PLACES: dict[str, tuple[tuple[tuple[float, float], ...], tuple[float, float], float]] = {
-    "single": (((0.5, 0.5),), (0.55, 0.95), 0.0),
-    "beside": (((0.26, 0.5), (0.74, 0.5)), (0.38, 0.48), 0.03),
-    "stacked": (((0.5, 0.26), (0.5, 0.74)), (0.38, 0.48), 0.03),
-    "row": (((0.175, 0.5), (0.5, 0.5), (0.825, 0.5)), (0.27, 0.33), 0.02),
-    "triangle": (((0.5, 0.27), (0.27, 0.73), (0.73, 0.73)), (0.36, 0.45), 0.02),
-}
-LAYOUTS = {1: ("single",), 2: ("beside", "beside", "stacked"), 3: ("row", "triangle", "triangle")}
-
-
-def _uniform(rng: Random, low: float, high: float) -> float:
-    return low + (high - low) * rng.random()
-
-
-def place(layout: str, aspects: list[float], rng: Random, jitter: float = 1.0) -> list[Box]:
-    """A box for every picture. aspects: width / height of each; boxes keep them exactly.
-
-    jitter: how much of the layout's freedom in size and place is used; at 0 every picture of a
-    layout stands in the same place, with its long side at the upper third of the range.
-    """
-    centres, (low, high), wander = _PLACES[layout]
-    usual = low + (high - low) * 2 / 3
-    # Neighbours are of similar size, so that no arrangement looks like an accident.
-    common = _uniform(rng, low, high)
-    boxes = []
-    for (home_x, home_y), aspect in zip(centres, aspects, strict=True):
-        free = common if layout == "single" else common * _uniform(rng, 0.92, 1.0)
-        side = usual + jitter * (free - usual)
-        width, height = (side, side / aspect) if aspect >= 1 else (side * aspect, side)
-        if layout == "single":
-            x, y = _single_centre(width, height, rng)
-        else:
-            x = home_x + _uniform(rng, -wander, wander)
-            y = home_y + _uniform(rng, -wander, wander)
-        x, y = home_x + jitter * (x - home_x), home_y + jitter * (y - home_y)
-        x, y = _inside(x, width), _inside(y, height)
-        boxes.append((x - width / 2, y - height / 2, width, height))
-    return boxes
-
-
 Slot = tuple[float, float, float, float]
 """x0, y0, x1, y1 of the room that one picture may take."""
 
@@ -68,8 +25,44 @@ ARRANGED: dict[tuple[int, ...], tuple[str, ...]] = {
     (4,): ("square", "square", "row"),
     (1, 1, 1, 1): ("square", "square", "row"),
 }
-"""Layouts of the full form by how many pictures there are of each thing; for two things in front
-of each other there is also "front", the first thing before the second."""
+"""Layouts by how many pictures there are of each thing; for two things there is also "front", the
+first thing before the second."""
+
+
+def arrangement(groups: tuple[int, ...], rng: Random, *, in_front: float) -> str:
+    """A layout for so many pictures of each thing. in_front: share of pairs that overlap."""
+    if groups == (1, 1) and rng.random() < in_front:
+        return "front"
+    return rng.choice(ARRANGED[groups])
+
+
+def boxes(
+    layout: str,
+    groups: Sequence[int],
+    aspects: Sequence[float],
+    rng: Random,
+    *,
+    sized: float,
+    jitter: float,
+) -> list[list[Box]]:
+    """A box for every picture, thing by thing.
+
+    aspects: width / height of each thing's pictures, which boxes keep; sized: share of layouts with
+    sizes that are worth a word; jitter: of the room left over, the share that boxes move in.
+    """
+    unusual = rng.random() < sized
+    share, fill = 0.5, rng.uniform(0.8, 0.97)
+    if layout == "single" and unusual:
+        fill = rng.choice((rng.uniform(0.2, 0.4), rng.uniform(0.88, 0.97)))
+    elif layout == "single":
+        fill = rng.uniform(0.5, 0.86)
+    elif unusual and tuple(groups) == (1, 1):
+        share = rng.choice((0.3, 0.36, 0.64, 0.7))
+    rooms = iter(slots(layout, groups, share))
+    return [
+        [fit(next(rooms), aspect, fill, rng, jitter) for _ in range(count)]
+        for aspect, count in zip(aspects, groups, strict=True)
+    ]
 
 
 def slots(layout: str, groups: Sequence[int], share: float = 0.5) -> list[Slot]:
@@ -113,19 +106,43 @@ def fit(slot: Slot, aspect: float, fill: float, rng: Random, jitter: float = 1.0
     x0, y0, x1, y1 = slot
     height = min(y1 - y0, (x1 - x0) / aspect) * fill
     width = height * aspect
-    dx = _uniform(rng, -0.5, 0.5) * (min(x1 - x0, 1 - 2 * MARGIN) - width) * jitter
-    dy = _uniform(rng, -0.5, 0.5) * (min(y1 - y0, 1 - 2 * MARGIN) - height) * jitter
+    dx = rng.uniform(-0.5, 0.5) * (min(x1 - x0, 1 - 2 * MARGIN) - width) * jitter
+    dy = rng.uniform(-0.5, 0.5) * (min(y1 - y0, 1 - 2 * MARGIN) - height) * jitter
     x, y = _inside((x0 + x1) / 2 + 0.7 * dx, width), _inside((y0 + y1) / 2 + 0.7 * dy, height)
     return (x - width / 2, y - height / 2, width, height)
-
-
-def _single_centre(width: float, height: float, rng: Random) -> tuple[float, float]:
-    """Near the middle four times of five, else anywhere on the canvas."""
-    reach = 0.25 if rng.random() < 0.8 else 1.0
-    free_x, free_y = (1 - width) / 2 * reach, (1 - height) / 2 * reach
-    return 0.5 + _uniform(rng, -free_x, free_x), 0.5 + _uniform(rng, -free_y, free_y)
 
 
 def _inside(centre: float, length: float) -> float:
     low, high = length / 2 + MARGIN, 1 - length / 2 - MARGIN
     return min(max(centre, low), high) if low < high else 0.5
+
+
+def _side(boxes: Sequence[Box]) -> float:
+    return sum(max(w, h) for _, _, w, h in boxes) / len(boxes)
+
+
+def size_words(boxes: Sequence[Sequence[Box]]) -> list[str | None]:
+    """Keys of `captions.SIZES` where sizes stand out: against the canvas, or two things' sides."""
+    sides = [_side(own) for own in boxes]
+    if len(sides) == 1 and len(boxes[0]) == 1:
+        small = "tiny" if sides[0] <= 0.28 else "small" if sides[0] <= 0.42 else None
+        return ["big" if sides[0] >= 0.86 else small]
+    if len(sides) == 2:
+        ratio = max(sides) / min(sides)
+        if ratio >= 1.45:
+            big, small = ("huge", "tiny") if ratio >= 2.4 else ("big", "small")
+            return [big, small] if sides[0] > sides[1] else [small, big]
+    return [None] * len(sides)
+
+
+def place_words(boxes: Sequence[Box]) -> str:
+    """Where the middle of a thing, or of several, is on the canvas."""
+    x = (min(b[0] for b in boxes) + max(b[0] + b[2] for b in boxes)) / 2 - 0.5
+    y = (min(b[1] for b in boxes) + max(b[1] + b[3] for b in boxes)) / 2 - 0.5
+    if max(abs(x), abs(y)) < 0.12:
+        return "in the middle"
+    if abs(x) > 2 * abs(y):
+        return "on the left" if x < 0 else "on the right"
+    if abs(y) > 2 * abs(x):
+        return "at the top" if y < 0 else "at the bottom"
+    return f"at the {'top' if y < 0 else 'bottom'} {'left' if x < 0 else 'right'}"

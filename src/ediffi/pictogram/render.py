@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,8 +48,8 @@ class Renderer:
     def masks(self, scene: Scene, size: int, crop: Crop | None = None) -> NDArray[np.float32]:
         """What each part covers in the final picture: (parts, height, width) in [0, 1].
 
-        First the items, then the background's regions, as in `Scene.parts`; where there are
-        regions, all masks add up to 1. Soft shadows lie on what they darken and hide nothing.
+        First the items, then the background's regions, as in `Scene.parts`; with regions, all masks
+        add up to 1. Soft shadows lie on what they darken and hide nothing.
         """
         window = crop or (0, 0, size, size)
         count, regions = len(scene.items), scene.background.regions
@@ -66,18 +64,6 @@ class Renderer:
                 masks[:, rows, columns] *= 1 - alpha
                 masks[number, rows, columns] = alpha
         return masks
-
-    def alone(self, item: Item, side: int, margin: float) -> NDArray[np.uint8]:
-        """An item by itself, its box stretched over a square with `margin` of its side around it:
-        (side, side, 4), premultiplied RGBA."""
-        inner = 1 / (1 + 2 * margin)
-        item = replace(item, box=(margin * inner, margin * inner, inner, inner))
-        out = np.zeros((side, side, 4), np.uint8)
-        layer = self._layer(item, side, (0, 0, side, side))
-        if layer is not None:
-            where, pixels = layer
-            out[where] = pixels
-        return out
 
     def _layer(self, item: Item, size: int, window: Crop) -> Layer | None:
         """An item inside the window, None when it is wholly outside."""

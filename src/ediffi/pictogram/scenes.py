@@ -12,8 +12,9 @@ from typing import Any
 from ediffi.core.types import DataSource, Pixels
 from ediffi.data.collection import Phrase
 from ediffi.language.vocabulary import words_of
-from ediffi.pictogram.captions import STYLES, indefinite
+from ediffi.pictogram.captions import STYLES
 from ediffi.pictogram.composer import Composer
+from ediffi.pictogram.grammar import indefinite
 from ediffi.pictogram.grid import MONOCHROME
 
 # pale, so that most things stand out
@@ -40,22 +41,17 @@ class Scenes:
     def phrases(self, index: int, caption: int, side: int) -> Sequence[Phrase]:
         scene = self.composer.scene(index)
         parts = self.composer.masks(scene, side)
-        free = 1 - parts.sum(0).clip(0, 1)  # the background of a plain scene
         named, told = [], set[int]()
         for span in scene.captions[caption].spans:
             if span.kind not in ("thing", "stuff", "background"):
                 continue
-            mask = parts[list(span.parts)].sum(0).clip(0, 1) if span.parts else free
+            mask = parts[list(span.parts)].sum(0).clip(0, 1)
             new = [part for part in span.parts if part not in told and part < len(scene.items)]
             told.update(new)
             boxes = tuple(scene.items[part].box for part in new)
-            where = (span.start, span.end)
-            named.append(Phrase(where, mask, span.kind == "thing", boxes, tuple(new)))
+            named.append(Phrase((span.start, span.end), mask, span.kind == "thing", boxes))
         seen = [phrase for phrase in named if phrase.mask.max() > 0.5]
         return sorted(seen, key=lambda phrase: not phrase.thing)
-
-    def drawing(self, index: int, part: int, side: int, margin: float) -> Pixels:
-        return self.composer.alone(self.composer.scene(index).items[part], side, margin)
 
     def pixels(self, index: int, size: int, *, crop: int | None = None, seed: int = 0) -> Pixels:
         scene = self.composer.scene(index)

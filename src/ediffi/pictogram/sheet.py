@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ediffi.core.pixels import grid
-from ediffi.pictogram.captions import Span
 from ediffi.pictogram.palette import RGB
+from ediffi.pictogram.segments import Span
 
 GAP, LINES, LINE = 8, 4, 12
 COLOURS: tuple[RGB, ...] = (

@@ -22,8 +22,9 @@ from torch import Tensor
 from ediffi.core.files import make_folder, replace_all
 from ediffi.core.pixels import from_uint8
 from ediffi.diffusion import stable_hash
-from ediffi.pictogram.captions import STYLES, article, indefinite, tells_style
+from ediffi.pictogram.captions import STYLES, tells_style
 from ediffi.pictogram.composer import Composer
+from ediffi.pictogram.grammar import article, indefinite
 from ediffi.pictogram.scene import Scene
 from ediffi.train.clip_config import ClipConfig
 

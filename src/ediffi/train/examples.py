@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ediffi.core.types import ROLES, Prompt, Regions, StageInput, Tokens
-from ediffi.data.collection import Collection
+from ediffi.data.collection import Collection, phrases
 from ediffi.data.degradations import degrade
 from ediffi.diffusion import gaussian, stable_hash, stratified_uniforms
 from ediffi.encoders import CachedText, EncoderSpec
@@ -171,21 +171,21 @@ class Examples:
         )
 
     def _encoded(self, number: int, n: int, text: str, style: str | None) -> Caption:
-        phrases = self.collection.phrases(number, n, SIDE)[:NUM] if self._asks_places else ()
+        named = phrases(self.collection, number, n, SIDE)[:NUM] if self._asks_places else ()
         masks = np.zeros((NUM, SIDE, SIDE), np.uint8)
-        for mask, phrase in zip(masks, phrases, strict=False):
+        for mask, phrase in zip(masks, named, strict=False):
             mask[:] = np.rint(255 * phrase.mask)
         tokens, marks = {}, {}
         for role, encoder in self.texts.items():
             one = encoder.encode([text])
             tokens[role] = one.states[0].half(), one.pooled[0].half()
             marks[role] = np.zeros(len(one.states[0]), np.uint8)
-            if phrases:
-                spans = [phrase.span for phrase in phrases]
+            if named:
+                spans = [phrase.span for phrase in named]
                 columns = columns_of(encoder.offsets(text), text, spans).numpy()
                 bits = (columns << np.arange(len(spans))[:, None]).sum(0).astype(np.uint8)
                 marks[role][: len(bits)] = bits
-        things = tuple(phrase.thing for phrase in phrases)
+        things = tuple(phrase.thing for phrase in named)
         return Caption(tokens, marks, masks, things, style is not None and tells_style(text, style))
 
     def _reference(self, number: int) -> Halves | None:
