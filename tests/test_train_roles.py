@@ -12,8 +12,8 @@ import torch
 from test_train_loop import SCENES, config, final
 from tiny_grid import STYLES
 
-from ediffi.cli.main import main
 from ediffi.cli.encoders import dropout_of, training_encoders
+from ediffi.cli.main import main
 from ediffi.core.errors import UserError
 from ediffi.encoders.cache import CachedText
 from ediffi.encoders.spec import weights_hash
