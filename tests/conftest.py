@@ -39,6 +39,13 @@ def save_tokenizer(folder: Path, *, max_length: int) -> int:
     return len(names)
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
     """A real grid of a few concepts; each test file has its own."""

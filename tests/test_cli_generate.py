@@ -13,22 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.cli import run
 from PIL import Image
 
-from ediffi.cli.main import main
 from ediffi.output import read_parameters
 
 Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def run(*args: object) -> int:
-    return main([str(arg) for arg in args])
 
 
 def names(folder: Path) -> list[str]:

@@ -6,14 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-
-from ediffi.cli.main import main
+from helpers.cli import run
 
 Capture = pytest.CaptureFixture[str]
-
-
-def run(*args: object) -> int:
-    return main([str(arg) for arg in args])
 
 
 def test_info(model_folder: Path, capsys: Capture) -> None:

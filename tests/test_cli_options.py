@@ -70,20 +70,18 @@ def arguments(command: str, callback: Callable[..., Any], model: Path) -> list[s
     return given
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def tiny_inputs(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):  # no pictures fetched before
-        monkeypatch.setenv(variable, str(tmp_path / "home"))
+        monkeypatch.setenv(variable, str(here / "home"))
     Image.new("RGB", (28, 28), "red").save("red.png")
     Path("regions.json").write_text(json.dumps([{"phrase": "fox", "box": [0, 0, 0.5, 1]}]))
-    return tmp_path
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.filterwarnings("ignore::ediffi.core.errors.Notice")
 def test_a_picture_or_one_line(
-    command: str, whole_folder: Path, here: Path, capsys: pytest.CaptureFixture[str]
+    command: str, whole_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     callback = COMMANDS[command]
     rest = arguments(command, callback, whole_folder)
@@ -108,7 +106,7 @@ def test_style_weights(whole_folder: Path, here: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("sampler", ["heun", "dpmpp_2m"])
 def test_one_noise_level(
-    sampler: str, model_folder: Path, here: Path, capsys: pytest.CaptureFixture[str]
+    sampler: str, model_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A stage whose sigma_min is its sigma_max draws in one step, and in no more."""
     from ediffi.model import ModelFolder, save_model

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.cli import run
 from PIL import Image
 
 from ediffi.cli.generate import generate
-from ediffi.cli.main import main
 from ediffi.cli.paint import paint
 from ediffi.output import read_parameters
 
@@ -19,9 +19,8 @@ Capture = pytest.CaptureFixture[str]
 PROMPT = "a red fox next to a rocket"
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def painted(here: Path) -> None:
     image = Image.new("RGB", (60, 40), "white")
     image.paste("#ff0000", (10, 0, 30, 20))
     image.paste("#0000ff", (30, 20, 50, 40))
@@ -32,15 +31,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write("green.json", {"#00ff00": "fox"})
     write("twice.json", [{"phrase": "a", "box": [0, 0, 1, 1]}])
     Path("broken.json").write_text("{")
-    return tmp_path
 
 
 def write(name: str, value: object) -> None:
     Path(name).write_text(json.dumps(value))
-
-
-def run(*args: object) -> int:
-    return main([str(arg) for arg in args])
 
 
 def test_a_map(model_folder: Path, here: Path, capsys: Capture) -> None:
