@@ -30,8 +30,7 @@ def cond(model_folder: Path, stage: Stage) -> StageInput:
 
 
 def parts(stage: Stage) -> tuple[int, int]:
-    network = stage.denoiser.network
-    return network.halo, network.config.stride  # type: ignore[return-value, union-attr]
+    return stage.config.network.halo, stage.config.network.stride
 
 
 @torch.no_grad()
@@ -78,13 +77,13 @@ def test_tiles_equal_the_whole_with_regions(
     regions = Regions(
         masks, {"t5": columns}, torch.full((2, 2), 1e4), form
     )  # random scores are tiny
-    painted = replace(cond, prompt=replace(cond.prompt, regions=regions), memo={})
+    painted = replace(cond, prompt=replace(cond.prompt, regions=regions))
     x = torch.randn(2, 3, SIDE, SIDE, generator=torch.manual_seed(3))
     sigma = torch.tensor([0.9, 0.5])
     whole = stage.denoiser(x, sigma, painted)
     tiled = Tiled(stage.denoiser, tile=64, halo=halo, stride=stride)
     torch.testing.assert_close(tiled(x, sigma, painted), whole, atol=1e-4, rtol=0)
-    torch.testing.assert_close(tiled(x, sigma, painted), whole, atol=1e-4, rtol=0)  # from the memo
+    torch.testing.assert_close(tiled(x, sigma, painted), whole, atol=1e-4, rtol=0)  # again
     assert (whole - stage.denoiser(x, sigma, cond)).abs().max() > 5e-4  # regions act
 
 
@@ -95,7 +94,7 @@ def test_a_tile_is_cut_once(stage: Stage, cond: StageInput) -> None:
         parts.append(part)
         return x
 
-    fresh = replace(cond, memo={})
+    fresh = replace(cond)
     tiled = Tiled(denoise, tile=128, halo=0, stride=8)
     for _ in range(2):
         tiled(torch.zeros(2, 3, SIDE, SIDE), torch.ones(2), fresh)
