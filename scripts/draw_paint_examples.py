@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from ediffi import Cascade
 from ediffi.core.pixels import to_uint8
-from ediffi.evaluate.pictures import Picture
+from ediffi.core.types import Pixels
 from ediffi.paint import Painting, from_map, from_regions, read_json
 from ediffi.pictogram.sheet import COLOURS, contact_sheet
 
@@ -27,7 +27,7 @@ SIDE, SEEDS = 256, 3
 
 def main(model: str, stop_at: int, target: Path) -> None:
     cascade = Cascade.from_pretrained(model)
-    shown: list[Picture] = []
+    shown: list[Pixels] = []
     captions: list[str] = []
     for prompt, painting in commands():
         drawn = cascade.generate(prompt, regions=painting, num_images=SEEDS, stop_at=stop_at)
@@ -57,7 +57,7 @@ def commands() -> list[tuple[str, Painting]]:
     return found
 
 
-def painted(painting: Painting) -> Picture:
+def painted(painting: Painting) -> Pixels:
     """The regions in colours, in the order of the palette or list."""
     canvas = np.full((SIDE, SIDE, 3), 255, np.float32)
     for region, colour in zip(painting.regions, COLOURS, strict=False):

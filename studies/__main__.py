@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import partial
-from importlib.resources.abc import Traversable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ediffi.cli.evaluate import open_context, progress_bars, settings_of
+from ediffi.cli.evaluate import Cache, Features, Output, Processes, open_evaluation, progress_bars
 from ediffi.cli.main import main
 from ediffi.core.errors import UserError
+
+if TYPE_CHECKING:
+    from ediffi.evaluate.evaluation import Evaluation
+    from ediffi.evaluate.subject import Subject
+    from ediffi.pictogram.grid import Grid
 
 app = typer.Typer(
     name="studies",
@@ -23,28 +28,67 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")]
 Model = Annotated[str, typer.Argument(help="Shipped model, its folder, or a hub name.")]
 Prompts = Annotated[Path | None, typer.Option(help="What to draw, a JSON object a line.")]
-Processes = Annotated[int, typer.Option(min=1, help="That draw at the same time.")]
-Cache = Annotated[Path | None, typer.Option(help="Where the grid was built.")]
+Split = Annotated[str, typer.Option(help="train or held-out.")]
+Images = Annotated[int, typer.Option("--num-images", "-n", min=8)]
+Stage = Annotated[int | None, typer.Option(help="Size of pictures. Default: the base's.")]
 
 
 @app.command()
 def first_weights(
-    output: Output, model: Model = "pictogram", prompts: Prompts = None, cache: Cache = None
+    output: Output,
+    model: Model = "pictogram",
+    prompts: Prompts = None,
+    processes: Processes = 1,
+    cache: Cache = None,
 ) -> None:
     """256 fixed prompts of one thing, through the whole cascade."""
-    from ediffi.model import Cascade
-    from ediffi.pictogram.grid import Grid
-    from studies import first_weights
-    from studies.prompts import FIRST_WEIGHTS
+    from studies import first_weights as protocol
+    from studies.first_weights_rows import FIRST_WEIGHTS
 
-    cascade, grid, rows = Cascade.from_pretrained(model), Grid.load(cache), prompts or FIRST_WEIGHTS
-    with progress_bars() as report:
-        results = first_weights.run(cascade, rows, output, grid=grid, report=report)
+    with _subject(model, output, processes, cache) as (subject, grid):
+        results = protocol.run(subject, prompts or FIRST_WEIGHTS, grid)
     results["upscalers"].pop("by_picture")
     typer.echo(json.dumps(results, indent=2))
+
+
+@app.command()
+def compose(
+    output: Output,
+    model: Model = "pictogram",
+    prompts: Prompts = None,
+    stage: Stage = None,
+    processes: Processes = 1,
+    cache: Cache = None,
+) -> None:
+    """700 fixed prompts: things, counts, colours, places; is what was asked for there?"""
+    from studies import compose as protocol
+    from studies.compose_rows import COMPOSE
+
+    with _evaluation(model, output, processes, cache, stage=stage) as evaluation:
+        results = protocol.run(evaluation, prompts or COMPOSE)
+    typer.echo(protocol.compose_table(results))
+
+
+@app.command()
+def copies(
+    output: Output,
+    model: Model = "pictogram",
+    split: Split = "train",
+    num_images: Images = 1000,
+    stage: Stage = None,
+    processes: Processes = 1,
+    cache: Cache = None,
+) -> None:
+    """Are pictures copies of training drawings? Those of `ediffi evaluate run` are looked at."""
+    from ediffi.evaluate.report import figure_table
+    from studies import copies as protocol
+
+    asked = {"split": split, "num_images": num_images, "stage": stage}
+    with _evaluation(model, output, processes, cache, **asked) as evaluation:
+        results = protocol.run(evaluation)
+    typer.echo(figure_table(results["figures"]))
 
 
 @app.command()
@@ -56,24 +100,12 @@ def layout(
     cache: Cache = None,
 ) -> None:
     """240 fixed layouts: is each thing where it was painted?"""
-    from ediffi.evaluate.layouts import LAYOUTS
-    from ediffi.evaluate.plots import layout_table
-    from ediffi.model import Cascade
-    from ediffi.pictogram.grid import Grid
-    from studies import layout
+    from studies import layout as protocol
+    from studies.layout_rows import LAYOUTS
 
-    cascade, grid = Cascade.from_pretrained(model), Grid.load(cache)
-    with progress_bars() as report:
-        results = layout.run(
-            cascade,
-            prompts or LAYOUTS,
-            output,
-            open_cascade=partial(Cascade.from_pretrained, model),
-            processes=processes,
-            grid=grid,
-            report=report,
-        )
-    typer.echo(layout_table(results))
+    with _subject(model, output, processes, cache) as (subject, grid):
+        results = protocol.run(subject, prompts or LAYOUTS, grid)
+    typer.echo(protocol.layout_table(results))
 
 
 @app.command()
@@ -84,45 +116,32 @@ def style(
     references: Annotated[
         Path | None, typer.Option(help="A folder of pictures of other styles, for a sheet.")
     ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Test the judge of styles; draws nothing.")
-    ] = False,
+    processes: Processes = 1,
     cache: Cache = None,
 ) -> None:
     """Prompts that name no style, each with a reference picture: is its style taken?"""
-    from ediffi.model import Cascade
-    from ediffi.pictogram.grid import Grid
     from studies import style_transfer
-    from studies.style_prompts import STYLE_PROMPTS
+    from studies.style_rows import STYLE_PROMPTS
 
-    rows = prompts or STYLE_PROMPTS
-    if check:
-        return _style_check(output, rows, cache)
-    cascade, grid = Cascade.from_pretrained(model), Grid.load(cache)
-    with progress_bars() as report:
+    with _subject(model, output, processes, cache) as (subject, grid):
         results = style_transfer.run(
-            cascade,
-            rows,
-            output,
-            grid=grid,
-            references=references,
-            cache_dir=cache,
-            report=report,
+            subject, prompts or STYLE_PROMPTS, grid, references=references, cache_dir=cache
         )
     typer.echo(json.dumps(results, indent=2))
 
 
-def _style_check(output: Path, prompts: Path | Traversable, cache: Path | None) -> None:
-    from ediffi.core.files import make_folder, write_atomically
+@app.command()
+def style_check(output: Output, prompts: Prompts = None, cache: Cache = None) -> None:
+    """Can the judge of styles be trusted? Draws nothing."""
+    from ediffi.evaluate.subject import write_record
     from ediffi.pictogram.grid import Grid
     from studies.style_check import check, style_check_table
-    from studies.style_prompts import read_style_prompts
+    from studies.style_rows import STYLE_PROMPTS, StylePrompt
 
-    rows, grid = read_style_prompts(prompts), Grid.load(cache)
-    make_folder(output)
+    rows, grid = StylePrompt.read(prompts or STYLE_PROMPTS), Grid.load(cache)
     with progress_bars() as report:
         found = check(grid, rows, report)
-    write_atomically(output / "style-check.json", (json.dumps(found, indent=2) + "\n").encode())
+    write_record(output / "style-check.json", {"rows": found})
     typer.echo(style_check_table(found))
 
 
@@ -147,27 +166,46 @@ def clip(
 def instrument(
     output: Output,
     model: Model = "pictogram",
-    split: Annotated[str, typer.Option(help="train or held-out.")] = "train",
-    num_images: Annotated[int, typer.Option("--num-images", "-n", min=8)] = 1000,
-    stage: Annotated[
-        int | None, typer.Option(help="Size of pictures. Default: the base's.")
-    ] = None,
-    extractor: Annotated[
-        str, typer.Option(help="efficientnet-lite0, or small-judge-64.")
-    ] = "efficientnet-lite0",
+    split: Split = "train",
+    num_images: Images = 1000,
+    stage: Stage = None,
+    extractor: Features = "efficientnet-lite0",
     cache: Cache = None,
 ) -> None:
     """What the standard evaluation says of real pictures whose answer is known; draws nothing."""
-    from ediffi.core.files import make_folder, write_atomically
+    from ediffi.evaluate.subject import write_record
     from studies.instrument import check, check_table
 
     asked = {"split": split, "num_images": num_images, "stage": stage, "extractor": extractor}
-    with open_context(settings_of(asked), model, output, 1, cache) as context:
-        make_folder(output)
-        rows = check(context)
-        facts = {"judges": context.judges.accuracy, "rows": rows}
-    write_atomically(output / "check.json", (json.dumps(facts, indent=2) + "\n").encode())
+    with _evaluation(model, output, 1, cache, **asked) as evaluation:
+        rows = check(evaluation)
+        facts = {"judges": evaluation.judges.accuracy, "rows": rows}
+    write_record(output / "check.json", facts)
     typer.echo(check_table(rows))
+
+
+@contextmanager
+def _subject(
+    model: str, output: Path, processes: int, cache: Path | None
+) -> Iterator[tuple[Subject, Grid]]:
+    """The model, with progress bars, and the grid."""
+    from ediffi.evaluate.subject import Subject
+    from ediffi.pictogram.grid import Grid
+
+    grid = Grid.load(cache)
+    with progress_bars() as report:
+        yield Subject.open(model, output, processes=processes, report=report), grid
+
+
+@contextmanager
+def _evaluation(
+    model: str, output: Path, processes: int, cache: Path | None, **asked: Any
+) -> Iterator[Evaluation]:
+    """The model's evaluation on the grid. asked: of `Settings`."""
+    from ediffi.evaluate.evaluation import Settings
+
+    with open_evaluation(Settings.of(**asked), model, output, processes, cache) as evaluation:
+        yield evaluation
 
 
 if __name__ == "__main__":

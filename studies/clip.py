@@ -8,7 +8,6 @@ training may see; each of the first and last also for the default vocabulary alo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +19,18 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from ediffi.core.files import make_folder, write_atomically
+from ediffi.core.files import write_atomically
 from ediffi.data.heldout import is_concept_held_out
 from ediffi.encoders.clip import ClipImageEncoder, ClipTextEncoder
 from ediffi.encoders.spec import EncoderSpec, resolve, weights_hash
 from ediffi.encoders.text import TextEncoder
+from ediffi.evaluate.drawings import draw, real_picture
+from ediffi.evaluate.examples import Report
 from ediffi.evaluate.heads import LinearHead
-from ediffi.evaluate.pictures import Report
-from ediffi.evaluate.real import draw, real_picture
-from ediffi.pictogram.captions import STYLES, article, indefinite
+from ediffi.evaluate.report import table
+from ediffi.evaluate.subject import write_record
+from ediffi.pictogram.captions import STYLES
+from ediffi.pictogram.grammar import article, indefinite
 from ediffi.pictogram.grid import Cell, Grid
 from ediffi.pictogram.render import Renderer
 from ediffi.pictogram.scene import vocabulary, words
@@ -64,13 +66,7 @@ def kind_of(cell: Cell) -> str:
     return "new" if any(is_concept_held_out(h) for h in bases if h) else "held-out"
 
 
-def run(
-    source: str,
-    out_dir: Path,
-    *,
-    grid: Grid,
-    report: Report = lambda what, more, total: None,
-) -> dict[str, Any]:
+def run(source: str, out_dir: Path, *, grid: Grid, report: Report) -> dict[str, Any]:
     """Measure the CLIP in the folder (or of the hub name) `source`, and write `clip.json` and
     `clip.md` to `out_dir`."""
     texts = ClipTextEncoder.load(EncoderSpec(kind="clip_text", source=source))
@@ -113,9 +109,7 @@ def run(
         if rows:
             sentences = said[[place[h] for h in among]]
             results[kind] = _measured(seen, rows, sentences, among, probe, told, styles)
-    make_folder(out_dir)
-    text = json.dumps(results, indent=2) + "\n"
-    write_atomically(out_dir / "clip.json", text.encode())
+    write_record(out_dir / "clip.json", results)
     write_atomically(out_dir / "clip.md", page(results).encode())
     return results
 
@@ -172,18 +166,18 @@ def _measured(
     groups = [cell.hexcode for cell in cells]
     for top in TOPS:
         out[f"image_to_text_top{top}"] = {
-            **share(image_ranks < top, groups),
+            **clustered_share(image_ranks < top, groups),
             "chance": top / len(hexcodes),
         }
         out[f"text_to_image_top{top}"] = {
-            **share(text_ranks < top, groups),
+            **clustered_share(text_ranks < top, groups),
             "chance": float((top / galleries).mean()),
         }
     truth = [cell.style for cell in cells]
     hits = np.array(probe.hits(embeds, truth))
-    out["style_probe"] = {**share(hits, groups), "chance": _largest(truth)}
+    out["style_probe"] = {**clustered_share(hits, groups), "chance": _largest(truth)}
     hits = np.array([styles[n] == style for n, style in zip(named, truth, strict=True)])
-    out["style_by_words"] = {**share(hits, groups), "chance": 1 / len(styles)}
+    out["style_by_words"] = {**clustered_share(hits, groups), "chance": 1 / len(styles)}
     return out
 
 
@@ -217,7 +211,7 @@ def ranks(scores: Tensor, own: Tensor) -> Any:
     return (scores > right).sum(1).numpy()
 
 
-def share(hits: Any, groups: Sequence[str]) -> dict[str, Any]:
+def clustered_share(hits: Any, groups: Sequence[str]) -> dict[str, Any]:
     """The share of hits, and its 95 % interval by resampling whole groups: pictures of one concept
     are not independent. hits: (N,) bool; groups: N."""
     names, which = np.unique(np.array(groups), return_inverse=True)
@@ -257,6 +251,8 @@ def page(results: dict[str, Any]) -> str:
     protocol = results["protocol"]
     kinds = [kind for kind in COLUMNS if kind in results]
     head = [f"{COLUMNS[kind]} ({results[kind]['pictures']} pictures)" for kind in kinds]
+    rows = [["", *head]]
+    rows += [[name, *(_cell(results[kind][key]) for kind in kinds)] for key, name in ROWS.items()]
     lines = [
         "# What the small CLIP knows of drawings it never saw",
         "",
@@ -264,12 +260,8 @@ def page(results: dict[str, Any]) -> str:
         f"`{protocol['clip_sha256'][:12]}`; {protocol['pictures']}. Share with its interval "
         f"({protocol['interval']}), and chance.",
         "",
-        f"| | {' | '.join(head)} |",
-        "|---|" + "---|" * len(head),
+        table(rows),
     ]
-    for key, name in ROWS.items():
-        cells = [_cell(results[kind][key]) for kind in kinds]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += [
         "",
         f"Picture to text: among one sentence for each of {protocol['concepts']:,} concepts (of "

@@ -8,84 +8,90 @@ with the prompts exchanged).
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from collections.abc import Sequence
-from importlib.resources.abc import Traversable
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
-from PIL import Image
 
 from ediffi.core.errors import UserError
-from ediffi.core.files import write_atomically
-from ediffi.core.pixels import from_uint8
-from ediffi.evaluate.colours import background_name, dominant_colour, nearest_distance
-from ediffi.evaluate.edges import colour_drift, compare_edges
+from ediffi.core.types import Pixels
 from ediffi.evaluate.extractor import EfficientNetLite0
-from ediffi.evaluate.judge import ConceptJudge
-from ediffi.evaluate.pictures import Picture, Report, drawn
-from ediffi.model import Cascade
+from ediffi.evaluate.gallery import Order
+from ediffi.evaluate.shares import exchanged, mean
+from ediffi.evaluate.subject import Subject, write_record
 from ediffi.pictogram.grid import Grid
-from ediffi.pictogram.sheet import contact_sheet
-from studies.prompts import FixedPrompt, read_prompts
-from studies.reference import Reference, fit_judge, shared_facts
+from studies.colours import background_name, dominant_colour, nearest_distance
+from studies.edges import colour_drift, compare_edges
+from studies.first_weights_rows import FixedPrompt
+from studies.reference import Reference, fit_judge, judged_by
+from studies.rows import AnyList, list_facts
+from studies.sheets import save_sheet
 
 COLOUR_THRESHOLD = 20.0
 """Delta E within which a dominant colour counts as obeyed. Chosen before there were weights, on
 real drawings of a wider vocabulary than the default one is now: there, 77 % were
 that near to another style's drawing of the same concept, 21 % to one of another concept. Every
 record holds its own ceiling and null."""
-DTYPE = torch.bfloat16
-HOW: dict[str, Any] = {"dtype": DTYPE, "looks": False}  # prompts as they stand
 NUM_SHEET, NUM_WHOLE, NUM_UPSCALED = 64, 16, 16
-BATCH = 16
 
 
-def run(
-    cascade: Cascade,
-    prompts_file: Path | Traversable,
-    out_dir: Path,
-    *,
-    grid: Grid | None = None,
-    report: Report = lambda what, more, total: None,
-) -> dict[str, Any]:
-    """Draw, measure, and write `first-weights.json` and two WebP sheets to `out_dir`.
+@dataclass(frozen=True)
+class Upscaled(Order):
+    """An order of pictures that start from small ones. small: one each, (H, W, 3); named: what they
+    are, since they are not told by themselves."""
 
-    Pictures are kept in out_dir/pictures-<model's hash>-<prompts' hash>: running it again goes on.
+    small: tuple[Pixels, ...] = field(default=(), repr=False)
+    named: str = ""
+
+    @property
+    def block(self) -> int:
+        """One at a time: all pictures of a batch start from the same."""
+        return 1
+
+    def options(self, numbers: Sequence[int]) -> dict[str, Any]:
+        """See `Order.options`."""
+        return super().options(numbers) | {"start_from": self.small[numbers[0]]}
+
+
+def run(subject: Subject, prompts: AnyList, grid: Grid) -> dict[str, Any]:
+    """Draw, measure, and write `first-weights.json` and two WebP sheets to the subject's folder.
 
     Returns:
         What the JSON holds: {"protocol": ..., "background": ..., "dominant_colour": ...,
         "concept": ..., "upscalers": ...}.
     """
-    rows = read_prompts(prompts_file)
+    rows = FixedPrompt.read(prompts)
     if len(rows) < 2:
-        raise UserError(f"{prompts_file} has {len(rows)} prompts: the null needs at least two")
-    grid = grid or Grid.load()
-    reference = Reference(grid)
-    extractor = EfficientNetLite0()
-    digest = hashlib.sha256(prompts_file.read_bytes()).hexdigest()
-    folder = out_dir / f"pictures-{(cascade.hash or 'unsaved')[:12]}-{digest[:12]}"
-    base = _draw_base(cascade, rows, folder / "base", report)
-    whole = _draw_whole(cascade, rows, folder / "whole", report)
+        raise UserError(f"{prompts} has {len(rows)} prompts: the null needs at least two")
+    reference, extractor, some = Reference(grid), EfficientNetLite0(), spread(rows, NUM_WHOLE)
+    largest = subject.cascade.config.stages[-1].resolution
+    base = list(subject.draw(f"{subject.base_side} px pictures", _order(rows, subject.base_side)))
+    whole = list(subject.draw("whole cascade", _order(some, largest)))
     results: dict[str, Any] = {
         "protocol": {
-            **_protocol(cascade, rows, grid, extractor),
-            "prompts": prompts_file.name,
-            "prompts_sha256": digest,
+            "name": "first-weights",
+            **subject.facts(),
+            **judged_by(grid, extractor),
+            **list_facts(prompts),
+            "num_prompts": len(rows),
+            "num_held_out": sum(row.held_out for row in rows),
+            "resize": extractor.resize,
+            "looks": False,
+            "null": "each picture with the prompt half the list further",
         },
         "background": _background(base, rows, reference),
         "dominant_colour": _dominant(base, rows, reference),
-        "concept": _concept(base, whole, rows, reference, extractor, report),
-        "upscalers": _upscalers(cascade, rows, reference, folder / "upscaled", report),
+        "concept": _concept(subject, (base, rows), (whole, some), reference, extractor),
+        "upscalers": _upscalers(subject, rows, reference),
     }
-    figures = json.dumps(results, indent=2) + "\n"
-    write_atomically(out_dir / "first-weights.json", figures.encode())
-    _sheet(out_dir / "first-weights-64.webp", base[:NUM_SHEET], rows, shown=128)
-    _sheet(out_dir / "first-weights-1024.webp", whole, spread(rows, NUM_WHOLE), shown=384)
+    write_record(subject.folder / "first-weights.json", results)
+    for name, pictures, shown, side, columns in (
+        ("first-weights-64.webp", base[:NUM_SHEET], rows, 128, 8),
+        ("first-weights-1024.webp", whole, some, 384, 4),
+    ):
+        captions = [f"{row.prompt} (seed {row.seed})" for row in shown[: len(pictures)]]
+        save_sheet(subject.folder / name, pictures, captions, side=side, columns=columns)
     return results
 
 
@@ -95,62 +101,34 @@ def spread(rows: Sequence[FixedPrompt], num: int) -> list[FixedPrompt]:
     return [rows[i * len(rows) // num] for i in range(num)]
 
 
-def _draw_base(
-    cascade: Cascade, rows: Sequence[FixedPrompt], folder: Path, report: Report
-) -> list[Picture]:
-    resolution = cascade.config.stages[0].resolution
-    return drawn(
-        folder,
-        len(rows),
-        lambda numbers: cascade.generate(
-            [rows[n].prompt for n in numbers],
-            seeds=[rows[n].seed for n in numbers],
-            stop_at=resolution,
-            **HOW,
-        ),
-        batch=BATCH,
-        on_done=lambda more: report(f"{resolution} px pictures", more, len(rows)),
-    )
-
-
-def _draw_whole(
-    cascade: Cascade, rows: Sequence[FixedPrompt], folder: Path, report: Report
-) -> list[Picture]:
-    chosen = spread(rows, NUM_WHOLE)
-    return drawn(
-        folder,
-        len(chosen),
-        lambda numbers: cascade.generate(
-            [chosen[n].prompt for n in numbers],
-            seeds=[chosen[n].seed for n in numbers],
-            **HOW,
-        ),
-        batch=1,
-        on_done=lambda more: report("whole cascade", more, len(chosen)),
-    )
+def _order(rows: Sequence[FixedPrompt], stage: int) -> Order:
+    """The prompts as they stand: seeds choose no look."""
+    prompts, seeds = tuple(row.prompt for row in rows), tuple(row.seed for row in rows)
+    return Order(prompts, seeds, stage, looks=False)
 
 
 def _background(
-    base: Sequence[Picture], rows: Sequence[FixedPrompt], reference: Reference
-) -> dict[str, float]:
+    base: Sequence[Pixels], rows: Sequence[FixedPrompt], reference: Reference
+) -> dict[str, Any]:
     names = [background_name(picture) for picture in base]
+    real = [background_name(reference.picture(row, 64)) for row in rows]
     asked = [row.background for row in rows]
     return {
-        "obeyed": _share(a == b for a, b in zip(names, asked, strict=True)),
-        "real": _share(background_name(reference.picture(r, 64)) == r.background for r in rows),
-        "null": _share(a == b for a, b in zip(names, _exchanged(asked), strict=True)),
+        "obeyed": _share(names, asked),
+        "real": _share(real, asked),
+        "null": _share(names, exchanged(asked)),
     }
 
 
 def _dominant(
-    base: Sequence[Picture], rows: Sequence[FixedPrompt], reference: Reference
-) -> dict[str, float]:
+    base: Sequence[Pixels], rows: Sequence[FixedPrompt], reference: Reference
+) -> dict[str, Any]:
     """Nearest of the real drawings of the concept in any style, or of another concept's (null).
 
     real_other_style: the asked style's drawing against those of the other styles.
     """
     own, null, real = [], [], []
-    for picture, row, other in zip(base, rows, _exchanged(rows), strict=True):
+    for picture, row, other in zip(base, rows, exchanged(rows), strict=True):
         colour = dominant_colour(picture)
         colours = reference.dominant_colours(row.hexcode, row.background)
         strangers = reference.dominant_colours(other.hexcode, row.background)
@@ -161,75 +139,68 @@ def _dominant(
         real.append(nearest_distance(asked, colours.values()))
     return {
         "threshold_delta_e": COLOUR_THRESHOLD,
-        "obeyed": _share(d <= COLOUR_THRESHOLD for d in own),
-        "null": _share(d <= COLOUR_THRESHOLD for d in null),
-        "real_other_style": _share(d <= COLOUR_THRESHOLD for d in real),
+        "obeyed": _near(own),
+        "null": _near(null),
+        "real_other_style": _near(real),
         "median_delta_e": float(np.median(own)),
     }
 
 
+def _share(found: Sequence[str], asked: Sequence[str]) -> float | None:
+    return mean([a == b for a, b in zip(found, asked, strict=True)])
+
+
+def _near(distances: Sequence[float]) -> float | None:
+    return mean([distance <= COLOUR_THRESHOLD for distance in distances])
+
+
 def _concept(
-    base: Sequence[Picture],
-    whole: Sequence[Picture],
-    rows: Sequence[FixedPrompt],
+    subject: Subject,
+    base: tuple[Sequence[Pixels], Sequence[FixedPrompt]],
+    whole: tuple[Sequence[Pixels], Sequence[FixedPrompt]],
     reference: Reference,
     extractor: EfficientNetLite0,
-    report: Report,
 ) -> dict[str, Any]:
+    """Shares that the judge names right. base, whole: pictures and their prompts."""
+    rows = base[1]
     hexcodes = sorted({row.hexcode for row in rows})
-    report("judge", 0, 1)
+    tell = subject.tell("judge", 1)
     judge, unseen_style = fit_judge(reference, hexcodes, extractor)
-    report("judge", 1, 1)
+    tell(1)
     labels = [row.hexcode for row in rows]
-    features = extractor(from_uint8(base))
-    chance = 5 / len(hexcodes)
-    own = judge_scores(judge, features, labels)
+    features, chance = extractor(base[0]), 5 / len(hexcodes)
+    own = judge.tops(features, labels)
+    real = {
+        f"real_{side}": judge.tops(extractor([reference.picture(r, side) for r in rows]), labels)
+        for side in (64, 256)
+    }
     return {
         "concepts": len(hexcodes),
         "chance_top5": chance,
-        "times_chance_top5": own["top5"] / chance,
+        "times_chance_top5": (own["top5"] or 0) / chance,
         "outputs": own,
-        "outputs_whole_cascade": judge_scores(
-            judge, extractor(from_uint8(whole)), [r.hexcode for r in spread(rows, NUM_WHOLE)]
-        ),
-        "null": judge_scores(judge, features, _exchanged(labels)),
-        "real_64": judge_scores(judge, _real_features(reference, rows, 64, extractor), labels),
-        "real_256": judge_scores(judge, _real_features(reference, rows, 256, extractor), labels),
+        "outputs_whole_cascade": judge.tops(extractor(whole[0]), [row.hexcode for row in whole[1]]),
+        "null": judge.tops(features, exchanged(labels)),
+        **real,
         "real_unseen_style": unseen_style,
     }
 
 
-def _real_features(
-    reference: Reference, rows: Sequence[FixedPrompt], size: int, extractor: EfficientNetLite0
-) -> Any:
-    return extractor(from_uint8([reference.picture(row, size) for row in rows]))
-
-
-def judge_scores(judge: ConceptJudge, features: Any, labels: Sequence[str]) -> dict[str, float]:
-    """{"top1": ..., "top5": ...}."""
-    return {f"top{k}": judge.accuracy(features, labels, k) for k in (1, 5)}
-
-
 def _upscalers(
-    cascade: Cascade,
-    rows: Sequence[FixedPrompt],
-    reference: Reference,
-    folder: Path,
-    report: Report,
+    subject: Subject, rows: Sequence[FixedPrompt], reference: Reference
 ) -> dict[str, Any]:
-    """Real 64 px pictures through all upscalers, against the vectors' own renders."""
-    chosen = spread(rows, NUM_UPSCALED)
-    side = cascade.config.stages[-1].resolution
-    low = [reference.picture(row, cascade.config.stages[0].resolution) for row in chosen]
-    large = drawn(
-        folder,
-        len(chosen),
-        lambda numbers: cascade.generate(
-            chosen[numbers[0]].prompt, seeds=numbers, start_from=low[numbers[0]], **HOW
-        ),
-        batch=1,
-        on_done=lambda more: report("upscaled real pictures", more, len(chosen)),
+    """Real small pictures through all upscalers, against the vectors' own renders."""
+    chosen, side = spread(rows, NUM_UPSCALED), subject.cascade.config.stages[-1].resolution
+    low = tuple(reference.picture(row, subject.base_side) for row in chosen)
+    order = Upscaled(
+        prompts=tuple(row.prompt for row in chosen),
+        seeds=tuple(range(len(chosen))),
+        stage=side,
+        looks=False,
+        small=low,
+        named=f"real drawings of {reference.grid.fingerprint}",
     )
+    large = list(subject.draw("upscaled real pictures", order))
     edges = [
         compare_edges(o, reference.picture(row, side)) for o, row in zip(large, chosen, strict=True)
     ]
@@ -246,45 +217,3 @@ def _upscalers(
         "drift_mean_absolute_of_255": np.mean([d["mean_absolute"] for d in drift], 0).tolist(),
         "by_picture": edges,
     }
-
-
-def _protocol(
-    cascade: Cascade, rows: Sequence[FixedPrompt], grid: Grid, extractor: EfficientNetLite0
-) -> dict[str, Any]:
-    return {
-        "name": "first-weights",
-        **shared_facts(cascade, grid, extractor, DTYPE),
-        "images_seen": {stage.name: stage.images_seen for stage in cascade.config.stages},
-        "sampling": {stage.name: stage.sampling.model_dump() for stage in cascade.config.stages},
-        "num_prompts": len(rows),
-        "num_held_out": sum(row.held_out for row in rows),
-        "resize": "bicubic to 224 px, antialiased",
-        "looks": HOW["looks"],
-        "null": "each picture with the prompt half the list further",
-    }
-
-
-def _exchanged(values: Sequence[Any]) -> list[Any]:
-    """Everyone gets the value of the one half the list further."""
-    half = len(values) // 2
-    return [*values[half:], *values[:half]]
-
-
-def _share(answers: Any) -> float:
-    return float(np.mean(list(answers)))
-
-
-def _sheet(
-    path: Path, pictures: Sequence[Picture], rows: Sequence[FixedPrompt], *, shown: int
-) -> None:
-    """Pictures at `shown` px with prompt and seed: small ones in whole pixels, large averaged."""
-    resized = []
-    for picture in pictures:
-        how = Image.Resampling.NEAREST if len(picture) < shown else Image.Resampling.BOX
-        resized.append(np.asarray(Image.fromarray(picture).resize((shown, shown), how)))
-    captions = [f"{row.prompt} (seed {row.seed})" for row in rows[: len(pictures)]]
-    file = io.BytesIO()
-    contact_sheet(resized, captions, columns=4 if shown > 128 else 8).save(
-        file, "WEBP", quality=85, method=6
-    )
-    write_atomically(path, file.getvalue())

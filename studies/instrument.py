@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from ediffi.evaluate import scores
-from ediffi.evaluate.distances import frechet, kid
-from ediffi.evaluate.memorization import Copies, planted, strangers
-from ediffi.evaluate.pictures import Picture
-from ediffi.evaluate.plots import percent, table
-from ediffi.evaluate.real import enlarged
-from ediffi.evaluate.scores import Asked, exchanged
+from ediffi.core.types import Pixels
+from ediffi.evaluate.evaluation import Evaluation
+from ediffi.evaluate.examples import Tell
+from ediffi.evaluate.metrics import Asked, Seen, concept, fd, kernel_distance, match, style
+from ediffi.evaluate.pictograms import PictogramSet, halves
+from ediffi.evaluate.report import interval, percent, table
+from ediffi.evaluate.shares import exchanged, share
+from ediffi.pictogram.grid import MONOCHROME
+from studies.copies import Copies, planted, strangers
 
-if TYPE_CHECKING:
-    from ediffi.evaluate.evaluation import Context
-
-Worse = Callable[[Picture, int], Picture]
+Worse = Callable[[Pixels, int], Pixels]
 
 
 def blur(std: float) -> Worse:
     """Gaussian blur, std in pixels of a 64 px picture."""
 
-    def apply(picture: Picture, number: int) -> Picture:
+    def apply(picture: Pixels, number: int) -> Pixels:
         radius = std * picture.shape[0] / 64
         return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(radius)))
 
@@ -38,7 +38,7 @@ def blur(std: float) -> Worse:
 def noise(std: float) -> Worse:
     """White noise, std of 255."""
 
-    def apply(picture: Picture, number: int) -> Picture:
+    def apply(picture: Pixels, number: int) -> Pixels:
         grain = np.random.default_rng(number).normal(0, std, picture.shape)
         return (picture + grain).round().clip(0, 255).astype(np.uint8)
 
@@ -48,7 +48,7 @@ def noise(std: float) -> Worse:
 def jpeg(quality: int) -> Worse:
     """Through JPEG, 4:2:0."""
 
-    def apply(picture: Picture, number: int) -> Picture:
+    def apply(picture: Pixels, number: int) -> Pixels:
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "JPEG", quality=quality)
         return np.asarray(Image.open(file))
@@ -62,94 +62,94 @@ DEGRADED: dict[str, dict[str, Worse]] = {
     "JPEG": {f"quality {q}": jpeg(q) for q in (60, 30, 10)},
 }
 """From mild to strong."""
-HALVES = {
-    "disjoint halves of the model's drawings": "half",
-    "disjoint halves of the whole grid": "grid",
-}
-"""With few styles a concept is in one half only: then these halves show different things."""
 SHUFFLED = (0.25, 0.5, 1.0)
 """Shares of pictures whose captions are exchanged."""
 
 
-def check(context: Context) -> list[dict[str, Any]]:
+def check(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Rows of a table: what was done to real pictures, and every figure of them.
 
     Distances are to the reference set; "memorised" is the share flagged as copies.
     """
-    reference, asked = context.real("reference"), context.asked
-    context.real("prompts")  # with its own progress bar
-    real = context.real("prompts")
-    rows = [_row("other scenes of the same drawings (floor)", real, reference, context)]
-    for name, kind in HALVES.items():
-        halves = [context.real(f"{kind}-{number}") for number in (0, 1)]
-        rows.append({"pictures": name, **_distances(halves[0], halves[1])})
-    for levels in DEGRADED.values():
-        total = len(levels) * len(asked.scenes)
-        tell = context.tell(next(n for n, v in DEGRADED.items() if v is levels), total)
+    data = evaluation.data
+    assert isinstance(data, PictogramSet)
+    real = evaluation.seen(evaluation.real(data.prompts))
+    rows = [{"pictures": "other scenes of the same drawings (floor)", **_figures(real)}]
+    rows += _halves(evaluation, data)
+    for kind, levels in DEGRADED.items():
+        tell = evaluation.subject.tell(kind, len(levels) * len(real.features))
         for level, worse in levels.items():
-            name = next(n for n, v in DEGRADED.items() if v is levels)
-            features = _degraded(context, worse, tell)
-            rows.append(_row(f"{name}, {level}", features, reference, context))
-    for part in SHUFFLED:
-        rows.append(_shuffled(part, real, context))
-    return [*rows, *_memorised(context)]
+            seen = evaluation.seen(_degraded(evaluation, worse, tell))
+            rows.append({"pictures": f"{kind}, {level}", **_figures(seen)})
+    rows += [_shuffled(part, real) for part in SHUFFLED]
+    return [*rows, *_copies(data, evaluation.stage)]
 
 
-def _distances(fake: Tensor, real: Tensor) -> dict[str, Any]:
-    return {"fd": frechet(fake, real), "kid": kid(fake, real).scaled(1000)}
+def _distances(seen: Seen) -> dict[str, Any]:
+    return {"fd": fd(seen)["distance"], "kid": kernel_distance(seen)}
 
 
-def _row(name: str, fake: Tensor, reference: Tensor, context: Context) -> dict[str, Any]:
+def _figures(seen: Seen) -> dict[str, Any]:
+    return {**_distances(seen), **_judged(seen)}
+
+
+def _judged(seen: Seen) -> dict[str, Any]:
+    matched = match(seen)
     return {
-        "pictures": name,
-        **_distances(fake, reference),
-        **_judged(fake, context.asked, context),
+        "match": matched["cosine"],
+        "own_caption_first": matched["own_caption_first"]["share"],
+        "concept": concept(seen)["top1"]["share"],
+        "style": style(seen)["top1"]["share"],
     }
 
 
-def _judged(fake: Tensor, asked: Asked, context: Context) -> dict[str, Any]:
-    judges = context.judges
-    match = scores.match_scores(judges, fake, asked)
-    return {
-        "match": match["cosine"],
-        "own_caption_first": match["own_caption_first"]["share"],
-        "concept": scores.concept_scores(judges, fake, asked)["top1"]["share"],
-        "style": scores.style_scores(judges, fake, asked)["top1"]["share"],
+def _halves(evaluation: Evaluation, data: PictogramSet) -> list[dict[str, Any]]:
+    """With few styles a concept is in one half only: then the halves show different things."""
+    colour = tuple(s for s in data.grid.styles if s not in MONOCHROME)
+    wide = {"concepts": None, "styles": colour, "split": "all"}
+    pairs = {
+        "disjoint halves of the model's drawings": data.halves,
+        "disjoint halves of the whole grid": halves(data.grid, data.scenes.model_copy(update=wide)),
     }
+    rows = []
+    for name, pair in pairs.items():
+        if pair:
+            first, second = (evaluation.real(half) for half in pair)
+            seen = Seen(first, evaluation.asked, second, evaluation.judges)
+            rows.append({"pictures": name, **_distances(seen)})
+    return rows
 
 
-def _degraded(context: Context, worse: Worse, tell: Callable[[int], None]) -> Tensor:
-    eyes, composer = context.judges.extractor, context.data.composer
+def _degraded(evaluation: Evaluation, worse: Worse, tell: Tell) -> Tensor:
+    examples, extractor = evaluation.data.prompts, evaluation.extractor
     features = []
-    scenes = context.asked.scenes
-    for start in range(0, len(scenes), eyes.batch):
-        numbers = range(start, min(len(scenes), start + eyes.batch))
-        block = [worse(composer.render(scenes[n], context.stage), n) for n in numbers]
-        features.append(eyes(enlarged(block, eyes.side)))
-        tell(len(block))
+    for start in range(0, evaluation.settings.num_images, extractor.batch):
+        numbers = range(start, min(start + extractor.batch, evaluation.settings.num_images))
+        pictures = examples.pictures(numbers, evaluation.stage)
+        features.append(extractor([worse(p, n) for p, n in zip(pictures, numbers, strict=True)]))
+        tell(len(numbers))
     return torch.cat(features)
 
 
-def _shuffled(part: float, real: Tensor, context: Context) -> dict[str, Any]:
-    """Some pictures get another one's scene: all of them are the null."""
-    scenes = context.asked.scenes
-    order = list(range(len(scenes)))
+def _shuffled(part: float, real: Seen) -> dict[str, Any]:
+    """Some pictures get another one's caption and labels: with all of them it is the null."""
+    order = list(range(len(real.features)))
     moved = sorted(np.random.default_rng(0).permutation(len(order))[: int(part * len(order))])
     for place, other in zip(moved, exchanged(moved), strict=True):
         order[place] = int(other)
-    asked = Asked([scenes[n] for n in order], context.asked.texts[order])
+    asked: Asked = real.asked.chosen(order)
     name = f"captions of {part:.0%} exchanged" + (" (null)" if part == 1 else "")
-    return {"pictures": name, **_judged(real, asked, context)}
+    return {"pictures": name, **_judged(replace(real, asked=asked))}
 
 
-def _memorised(context: Context) -> list[dict[str, Any]]:
-    copies = Copies.of(context.grid, context.data.concepts, context.data.styles)
-    sets: dict[str, Sequence[Picture]] = {
-        "planted copies of training drawings": planted(context.grid, copies, context.stage),
-        "held-out drawings": strangers(context.grid, context.data.styles, context.stage),
+def _copies(data: PictogramSet, stage: int) -> list[dict[str, Any]]:
+    copies = Copies.of(data.grid, data.concepts, data.styles)
+    sets = {
+        "planted copies of training drawings": planted(data.grid, copies, stage),
+        "held-out drawings": strangers(data.grid, data.styles, stage),
     }
     return [
-        {"pictures": name, "memorised": scores.share([copies.flags(p) for p in pictures])["share"]}
+        {"pictures": name, "memorised": share([copies.flags(p) for p in pictures])["share"]}
         for name, pictures in sets.items()
     ]
 
@@ -173,7 +173,7 @@ def check_table(rows: Sequence[dict[str, Any]]) -> str:
             if value is None:
                 cells.append("")
             elif key == "kid":
-                cells.append(f"{value['value']:.2f} ({value['low']:.2f} to {value['high']:.2f})")
+                cells.append(interval(value))
             elif key in ("fd", "match"):
                 cells.append(f"{value:.3f}" if key == "match" else f"{value:.2f}")
             else:

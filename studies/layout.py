@@ -9,13 +9,8 @@ often a thing is right when it is drawn alone.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -23,119 +18,88 @@ import numpy as np
 from PIL import Image
 
 from ediffi.core.errors import UserError
-from ediffi.core.files import write_atomically
-from ediffi.evaluate.colours import BACKGROUND_RADIUS
+from ediffi.core.types import Pixels
 from ediffi.evaluate.extractor import EfficientNetLite0
-from ediffi.evaluate.gallery import DTYPE, Gallery, Open, Order
-from ediffi.evaluate.layout import Bench, aims, alone, painted, shuffled, unpainted
-from ediffi.evaluate.layouts import Layout, read_layouts
-from ediffi.evaluate.pictures import Picture, Report
-from ediffi.evaluate.placement import CANDIDATES, MARGIN
-from ediffi.model import Cascade
+from ediffi.evaluate.gallery import Order
+from ediffi.evaluate.report import percent, table
+from ediffi.evaluate.subject import Subject, write_record
 from ediffi.paint import DEFAULT_WEIGHT
 from ediffi.pictogram.grid import Grid
-from ediffi.pictogram.sheet import contact_sheet
-from studies.reference import Reference, fit_judge, shared_facts
+from studies.colours import BACKGROUND_RADIUS
+from studies.layout_bench import Bench, aims, alone, painted, shuffled, unpainted
+from studies.layout_rows import Layout
+from studies.placement import CANDIDATES, MARGIN
+from studies.reference import Reference, fit_judge, judged_by
+from studies.rows import AnyList, list_facts
+from studies.sheets import save_sheet
 
-VARIANT_WEIGHT = 1.0
-SWEEP: dict[str, tuple[float, ...]] = {
-    "ours": (0.125, 2.0),
-    "paper": (0.125, 0.25, 1.0, 2.0),
-    "std": (0.5, 2.0),
+CHOSEN = {
+    "ours 0.5": ("ours", DEFAULT_WEIGHT),
+    "paper 0.5": ("paper", DEFAULT_WEIGHT),
+    "std 1": ("std", 1.0),
 }
-
-
+"""The main columns: form of painting and weight."""
+SWEEP = {
+    f"{form} {weight:g}": (form, weight)
+    for form, weights in (
+        ("ours", (0.125, 2.0)),
+        ("paper", (0.125, 0.25, 1.0, 2.0)),
+        ("std", (0.5, 2.0)),
+    )
+    for weight in weights
+}
 SWEPT = 54  # layouts that the sweep draws: 18 of each kind of region, 18 with three things
 MIN_CONCEPTS = 5  # among which the judge is tested on its five likeliest
-NUM_SHEET = 16
+NUM_SHEET, SHOWN = 16, 128  # layouts, pixels of a side
 COLOURS = ((230, 60, 60), (60, 90, 230), (60, 180, 90))
 
 
-def run(
-    cascade: Cascade,
-    layouts_file: Path | Traversable,
-    out_dir: Path,
-    *,
-    open_cascade: Open | None = None,
-    processes: int = 1,
-    grid: Grid | None = None,
-    report: Report = lambda what, more, total: None,
-) -> dict[str, Any]:
-    """Draw, measure, and write `layout.json` and `layout.webp` to `out_dir`.
-
-    Pictures and features are kept in out_dir/pictures-layout: running it again goes on.
-    open_cascade: opens the same model in each of several processes.
-    """
-    rows = read_layouts(layouts_file)
-    side, partners = cascade.config.stages[0].resolution, tuple(shuffled(rows))
+def run(subject: Subject, layouts: AnyList, grid: Grid) -> dict[str, Any]:
+    """Draw, measure, and write `layout.json` and `layout.webp` to the subject's folder."""
+    rows, side = Layout.read(layouts), subject.base_side
     hexcodes = sorted({thing.hexcode for row in rows for thing in row.things})
     if len(hexcodes) < MIN_CONCEPTS:
-        raise UserError(f"{layouts_file}: the judge needs at least {MIN_CONCEPTS} different things")
-    grid, folder = grid or Grid.load(), out_dir / "pictures-layout"
-    opened = open_cascade if open_cascade and processes > 1 else lambda: cascade
-
-    def draw(name: str, order: Order) -> Gallery:
-        gallery = Gallery(folder, order, cascade)
-        tell = partial(_tell, report, name, len(gallery))
-        gallery.draw(opened, processes=processes, report=tell)
-        return gallery
-
-    chosen = {"ours": DEFAULT_WEIGHT, "paper": DEFAULT_WEIGHT, "std": VARIANT_WEIGHT}
-    maps = {
-        f"{form} {weight:g}": painted(rows, side, form, weight) for form, weight in chosen.items()
-    }
-    ours, *_ = forms = tuple(maps)
-    null = painted(rows, side, "ours", DEFAULT_WEIGHT, like=partners)
-    orders = {"none": unpainted(rows, side), **maps, "shuffled": null}
-    full = {name: draw(name, order) for name, order in orders.items()}
-    singles, few = draw("single", alone(rows, side)), rows[:SWEPT]
+        raise UserError(f"{layouts}: the judge needs at least {MIN_CONCEPTS} different things")
+    full = {name: subject.draw(name, order) for name, order in _columns(rows, side).items()}
+    singles, few = subject.draw("single", alone(rows, side)), rows[:SWEPT]
     swept = {
-        (form, weight): draw(f"{form} {weight:g}", painted(few, side, form, weight))
-        for form, weights in SWEEP.items()
-        for weight in weights
+        name: subject.draw(name, painted(few, side, form, weight))
+        for name, (form, weight) in sorted(SWEEP.items())
     }
-    reference, extractor = Reference(grid), EfficientNetLite0(channels_last=True)
-    report("fitting the judge", 0, 1)
+    reference, extractor = Reference(grid), EfficientNetLite0()
+    tell = subject.tell("fitting the judge", 1)
     judge, _ = fit_judge(reference, hexcodes, extractor)
-    report("fitting the judge", 1, 1)
-    bench = Bench(rows, judge, extractor, report)
-    real, real_folder = bench.real(reference.composer, side, folder)
+    tell(1)
+    bench = Bench(rows, judge, extractor, subject.report)
+    real, real_folder = bench.real(reference.composer, side, subject.folder / "pictures")
     columns = {name: bench.figures(name, list(g), g.folder) for name, g in full.items()}
     columns["composer"] = bench.figures("composer", real, real_folder)
-    part = replace(bench, rows=few)
-    digest = hashlib.sha256(layouts_file.read_bytes()).hexdigest()
+    part, single = replace(bench, rows=few), bench.single(singles)
     results: dict[str, Any] = {
-        "protocol": _protocol(cascade, rows, grid, extractor)
-        | {"layouts": layouts_file.name, "layouts_sha256": digest},
+        "protocol": _protocol(subject, rows) | list_facts(layouts) | judged_by(grid, extractor),
         "chance": bench.chance,
-        "single": bench.single(singles),
+        "single": single,
         "columns": columns,
-        "sweep": {
-            f"{form} {weight:g}": part.figures(f"{form} {weight:g}", list(gallery), gallery.folder)
-            for (form, weight), gallery in sorted(swept.items())
-        },
+        "sweep": {name: part.figures(name, list(g), g.folder) for name, g in swept.items()},
+        "aims": {form: aims(single, columns[form], columns["composer"]) for form in CHOSEN},
     }
-    results["aims"] = {n: aims(results["single"], columns[n], columns["composer"]) for n in forms}
-    write_atomically(out_dir / "layout.json", (json.dumps(results, indent=2) + "\n").encode())
-    shown = {name: list(full[name]) for name in ("none", ours)} | {"composer": real}
-    _sheet(out_dir / "layout.webp", rows, shown)
+    write_record(subject.folder / "layout.json", results)
+    shown = {name: list(full[name]) for name in ("none", next(iter(CHOSEN)))} | {"composer": real}
+    _sheet(subject.folder / "layout.webp", rows, shown)
     return results
 
 
-def _tell(report: Report, what: str, total: int, more: int) -> None:
-    report(what, more, total)
+def _columns(rows: Sequence[Layout], side: int) -> dict[str, Order]:
+    """What is drawn of all layouts."""
+    maps = {name: painted(rows, side, form, weight) for name, (form, weight) in CHOSEN.items()}
+    null = painted(rows, side, "ours", DEFAULT_WEIGHT, like=tuple(shuffled(rows)))
+    return {"none": unpainted(rows, side), **maps, "shuffled": null}
 
 
-def _protocol(
-    cascade: Cascade, rows: Sequence[Layout], grid: Grid, extractor: EfficientNetLite0
-) -> dict[str, Any]:
-    stage = cascade.config.stages[0]
+def _protocol(subject: Subject, rows: Sequence[Layout]) -> dict[str, Any]:
     return {
         "name": "layout",
-        **shared_facts(cascade, grid, extractor, DTYPE),
-        "images_seen": stage.images_seen,
-        "resolution": stage.resolution,
-        "sampling": stage.sampling.model_dump(),
+        **subject.facts(subject.base_side),
         "num_layouts": len(rows),
         "num_things": sum(len(row.things) for row in rows),
         "judged": f"each region's square with a margin of {MARGIN - 1:.0%}, bicubic to 224 px",
@@ -147,7 +111,25 @@ def _protocol(
     }
 
 
-def _map(row: Layout, side: int) -> Picture:
+def layout_table(results: dict[str, Any]) -> str:
+    """Figures as Markdown, a row a column of the protocol, and what is to be reached."""
+    rows = [["pictures", "right thing in its region", "all of a layout", "IoU with the painted"]]
+    for name, column in (*results["columns"].items(), *results["sweep"].items()):
+        both = [percent(column[what]["share"]) for what in ("right", "all_right")]
+        number = column["all_right"]["pictures"]
+        rows.append([f"{name} ({number})", *both, f"{column['iou']:.3f}"])
+    rows.append(["one thing alone", percent(results["single"]["share"]), "-", "-"])
+    chance = percent(results["chance"])
+    lines = [
+        f"{name}: right {percent(aim['right_of_single'])} as often as a thing alone "
+        f"(aim {percent(aim['right_aim'])}), IoU {percent(aim['iou_of_ceiling'])} of the real "
+        f"drawings' (aim {percent(aim['iou_aim'])}); chance {chance}"
+        for name, aim in results["aims"].items()
+    ]
+    return "\n\n".join([table(rows), *lines])
+
+
+def _map(row: Layout, side: int) -> Pixels:
     """The layout as a colour map, its things in the order of the prompt: red, blue, green."""
     image = Image.new("RGB", (side, side), "white")
     for thing, colour in zip(row.things, COLOURS, strict=False):
@@ -156,17 +138,11 @@ def _map(row: Layout, side: int) -> Picture:
     return np.asarray(image)
 
 
-def _sheet(path: Path, rows: Sequence[Layout], pictures: dict[str, list[Picture]]) -> None:
+def _sheet(path: Path, rows: Sequence[Layout], pictures: dict[str, list[Pixels]]) -> None:
     """The first layouts: the map, and the picture of each column."""
-    shown, side = [], 128
+    shown: list[Pixels] = []
     captions: list[str] = []
     for number, row in enumerate(rows[:NUM_SHEET]):
-        shown.append(_map(row, side))
-        for column in pictures.values():
-            small = Image.fromarray(column[number])
-            shown.append(np.asarray(small.resize((side, side), Image.Resampling.NEAREST)))
+        shown += [_map(row, SHOWN), *(column[number] for column in pictures.values())]
         captions += [f"{row.prompt} (seed {row.seed})", *pictures]
-    file = io.BytesIO()
-    sheet = contact_sheet(shown, captions, columns=2 * (1 + len(pictures)))
-    sheet.save(file, "WEBP", quality=85, method=6)
-    write_atomically(path, file.getvalue())
+    save_sheet(path, shown, captions, side=SHOWN, columns=2 * (1 + len(pictures)))

@@ -6,21 +6,18 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
 
-from ediffi.core.pixels import from_uint8
-from ediffi.evaluate.colours import Floats, dominant_colour
+from ediffi.core.types import Pixels
+from ediffi.evaluate.drawings import visible_backgrounds
 from ediffi.evaluate.extractor import SIDE, EfficientNetLite0
-from ediffi.evaluate.judge import ConceptJudge
-from ediffi.evaluate.pictures import Picture
-from ediffi.evaluate.real import visible_backgrounds
-from ediffi.model import Cascade
+from ediffi.evaluate.lab import Floats
 from ediffi.pictogram.composer import Composer, SceneConfig
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.scene import Background, Item, Scene
-from studies.prompts import FixedPrompt
+from studies.colours import dominant_colour
+from studies.first_weights_rows import FixedPrompt
+from studies.nearest_mean import NearestMean
 
 LONG_SIDE = 0.8  # of the canvas, in the real picture of a prompt
 
@@ -37,7 +34,7 @@ class Reference:
         self.styles = tuple(style for style in styles if style in grid.styles)
         self.composer = Composer(grid, SceneConfig(split="all", styles=self.styles))
 
-    def picture(self, row: FixedPrompt, size: int) -> Picture:
+    def picture(self, row: FixedPrompt, size: int) -> Pixels:
         """The real drawing that a prompt names: (size, size, 3) uint8."""
         return self._render(row.hexcode, row.style, row.background, size)
 
@@ -48,65 +45,52 @@ class Reference:
             for style in self._drawn(hexcode)
         }
 
-    def labelled(self, hexcodes: Sequence[str]) -> tuple[Tensor, list[str], list[str]]:
-        """Pictures to fit a judge on (N, 3, 224, 224), the hexcode and the style of each.
+    def labelled(self, hexcodes: Sequence[str]) -> tuple[list[Pixels], list[str], list[str]]:
+        """Pictures to fit a judge on, the hexcode and the style of each.
 
         Every cell twice, on two backgrounds that it stands out on: once drawn at 224 px and once
-        at 64 px and enlarged, because outputs of the base are of that kind.
+        at 64 px, because outputs of the base are of that kind.
         """
         rng = Random("judge")
-        images, labels, styles = [], [], []
-        for hexcode in hexcodes:
-            for style in self._drawn(hexcode):
-                names = visible_backgrounds(self.grid.cells[hexcode, style])
-                large, small = rng.sample(names, 2)
-                images.append(from_uint8([self._render(hexcode, style, large, SIDE)]))
-                low = from_uint8([self._render(hexcode, style, small, 64)])
-                images.append(F.interpolate(low, (SIDE, SIDE), mode="bicubic").clamp(-1, 1))
-                labels += [hexcode] * 2
-                styles += [style] * 2
-        return torch.cat(images), labels, styles
+        cells = [(hexcode, style) for hexcode in hexcodes for style in self._drawn(hexcode)]
+        pictures = []
+        for hexcode, style in cells:
+            names = visible_backgrounds(self.grid.cells[hexcode, style])
+            for background, size in zip(rng.sample(names, 2), (SIDE, 64), strict=True):
+                pictures.append(self._render(hexcode, style, background, size))
+        labels = [(h, s) for h, s in cells for _ in range(2)]
+        return pictures, [h for h, _ in labels], [s for _, s in labels]
 
     def _drawn(self, hexcode: str) -> list[str]:
         return [style for style in self.styles if (hexcode, style) in self.grid.cells]
 
-    def _render(self, hexcode: str, style: str, background: str, size: int) -> Picture:
+    def _render(self, hexcode: str, style: str, background: str, size: int) -> Pixels:
         return self.composer.render(real_scene(self.grid, hexcode, style, background), size)
 
 
 def fit_judge(
     reference: Reference, hexcodes: Sequence[str], extractor: EfficientNetLite0
-) -> tuple[ConceptJudge, dict[str, float]]:
+) -> tuple[NearestMean, dict[str, float]]:
     """A judge of the concepts, and how well it would do in a style that it has not seen.
 
     Returns the judge fitted on all styles, and the mean over styles of its accuracy on one when
     fitted on the others; nothing of that if there is only one style.
     """
-    images, labels, styles = reference.labelled(hexcodes)
-    features = extractor(images)
-    scores: dict[str, list[float]] = {"top1": [], "top5": []}
+    pictures, labels, styles = reference.labelled(hexcodes)
+    features, own = extractor(pictures), np.array(labels)
+    scores = []
     names = sorted(set(styles))
     for style in names if len(names) > 1 else ():
-        inside = torch.tensor([s == style for s in styles])
-        rest = [label for label, s in zip(labels, styles, strict=True) if s != style]
-        own = [label for label, s in zip(labels, styles, strict=True) if s == style]
-        judge = ConceptJudge.fit(features[~inside], rest)
-        for name, k in (("top1", 1), ("top5", 5)):
-            scores[name].append(judge.accuracy(features[inside], own, k))
-    unseen = {name: sum(values) / len(values) for name, values in scores.items() if values}
-    return ConceptJudge.fit(features, labels), unseen
+        inside = np.array([s == style for s in styles])
+        judge = NearestMean.fit(features[~inside], own[~inside].tolist())
+        scores.append(judge.tops(features[inside], own[inside].tolist()))
+    unseen = {k: float(np.mean([score[k] for score in scores])) for k in ("top1", "top5") if scores}
+    return NearestMean.fit(features, labels), unseen
 
 
-def shared_facts(
-    cascade: Cascade, grid: Grid, extractor: EfficientNetLite0, dtype: torch.dtype
-) -> dict[str, Any]:
-    """What figures of a protocol with a fixed list and `fit_judge` depend on, whatever the list."""
+def judged_by(grid: Grid, extractor: EfficientNetLite0) -> dict[str, Any]:
+    """What `fit_judge` depends on, for the protocol."""
     return {
-        "model": cascade.config.name,
-        "model_hash": cascade.hash,
-        "dtype": str(dtype).removeprefix("torch."),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
         "data": grid.fingerprint,
         "extractor": extractor.name,
         "extractor_sha256": extractor.hash,
@@ -120,4 +104,4 @@ def real_scene(grid: Grid, hexcode: str, style: str, background: str) -> Scene:
     scale = LONG_SIDE / max(width, height)
     w, h = width * scale, height * scale
     item = Item(hexcode, style, grid.concepts[hexcode].label, ((1 - w) / 2, (1 - h) / 2, w, h))
-    return Scene(0, "single", Background("plain", (background,)), (item,), "", ())
+    return Scene(0, "single", Background("plain", (background,)), (item,))

@@ -12,23 +12,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ediffi.evaluate.pictures import Report
-from ediffi.evaluate.plots import percent, table
-from ediffi.evaluate.real import cells_of, draw, real_picture
+from ediffi.evaluate.drawings import cells_of, draw, real_picture
+from ediffi.evaluate.examples import Report
+from ediffi.evaluate.report import percent, table
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.render import Renderer
 from studies.instrument import Worse, blur, jpeg, noise
 from studies.style_judge import BATCH, FIT_SIDE, NOISE, Eyes, concepts_of, fit_style
-from studies.style_prompts import StylePrompt
+from studies.style_rows import StylePrompt
 
 LEVELS = (0, 4, NOISE, 16)  # of the noise over what a head sees; 0 is none
 GRAINS = (0.5, 1, 2, 4, 8)  # of the noise in what it is asked about
 RASTER = "fluent-emoji-3d"  # the one set of the grid that is no vectors
 
 
-def check(
-    grid: Grid, rows: Sequence[StylePrompt], report: Report = lambda what, more, total: None
-) -> list[dict[str, Any]]:
+def check(grid: Grid, rows: Sequence[StylePrompt], report: Report) -> list[dict[str, Any]]:
     """For each of LEVELS and each damage, of the prompts' real drawings: how many are told right,
     and how many are taken for the set that is a raster."""
     eyes, renderer = Eyes(), Renderer(grid)

@@ -10,7 +10,6 @@ they are, the least grain is that set. So the head for style sees everything und
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,20 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
-from ediffi.core.files import make_folder, write_atomically
-from ediffi.evaluate.extractor import AT_ONCE, SIDE, EfficientNetLite0
-from ediffi.evaluate.heads import LinearHead, fold, unseen_drawings
-from ediffi.evaluate.pictures import Picture, Report
-from ediffi.evaluate.real import cells_of, draw, enlarged, real_picture
+from ediffi.core.types import Pixels
+from ediffi.evaluate.drawings import cells_of, draw, real_picture
+from ediffi.evaluate.examples import Report, digest
+from ediffi.evaluate.extractor import AT_ONCE, EfficientNetLite0
+from ediffi.evaluate.heads import Fitted, LinearHead, kept_heads, unseen_hits
+from ediffi.evaluate.shares import mean
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.render import Renderer
 from ediffi.pictogram.scene import vocabulary
-from studies.style_prompts import StylePrompt
+from studies.style_rows import StylePrompt
 
 VERSION = 2
 FIT_SIDE = 64
@@ -52,20 +50,18 @@ class Eyes:
     """What the frozen network sees of pictures of any one size, (H, W, 3) uint8 each."""
 
     def __init__(self) -> None:
-        self.extractor = EfficientNetLite0(channels_last=True)
+        self.extractor = EfficientNetLite0()
 
-    def __call__(self, pictures: Sequence[Picture]) -> Seen:
-        blocks = [pictures[n : n + AT_ONCE] for n in range(0, len(pictures), AT_ONCE)]
-        contents = [self.extractor(enlarged(block, SIDE), batch=AT_ONCE) for block in blocks]
-        return Seen(self.look(pictures), torch.cat(contents))
+    def __call__(self, pictures: Sequence[Pixels]) -> Seen:
+        return Seen(self.look(pictures), self.extractor(pictures))
 
-    def look(self, pictures: Sequence[Picture], noise: float = NOISE) -> Tensor:
+    def look(self, pictures: Sequence[Pixels], noise: float = NOISE) -> Tensor:
         """(B, D), of the pictures under so much noise."""
         looks = []
         for start in range(0, len(pictures), AT_ONCE):
             block = [noised(picture, noise) for picture in pictures[start : start + AT_ONCE]]
             with self._watched() as sums:
-                self.extractor(enlarged(block, SIDE), batch=AT_ONCE)
+                self.extractor(block)
             looks.append(torch.cat(sums, dim=1))
         return torch.cat(looks)
 
@@ -86,7 +82,7 @@ class Eyes:
                 handle.remove()
 
 
-def noised(picture: Picture, std: float) -> Picture:
+def noised(picture: Pixels, std: float) -> Pixels:
     """(H, W, 3) uint8 under noise of its own, always the same, which drowns any grain it has."""
     seed = int.from_bytes(hashlib.sha256(picture.tobytes()).digest()[:8], "big")
     noise = np.random.default_rng(seed).normal(0, std, picture.shape)
@@ -140,19 +136,11 @@ def open_style_judges(
         "not_for_style": asked,
         "styles": sorted({row.style for row in rows}),
     }
-    key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    key = digest(facts)
     path = folder / f"style-{key[:24]}.safetensors"
-    if not path.exists():
-        _fit(path, see, grid, facts, report)
-    with safe_open(path, "pt") as file:
-        words = json.loads(file.metadata()["words"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
-    style, concept = (
-        LinearHead(tensors[f"{n}.weight"], tensors[f"{n}.bias"], words["labels"][n])
-        for n in ("style", "concept")
-    )
+    heads, _, words = kept_heads(path, lambda: _fit(see, grid, facts, report))
     short = {**facts, "concepts": len(known), "not_for_style": len(asked), "sha256": key}
-    return StyleJudges(see, style, concept, words["accuracy"], short)
+    return StyleJudges(see, heads["style"], heads["concept"], words["accuracy"], short)
 
 
 def concepts_of(rows: Sequence[StylePrompt]) -> tuple[list[str], list[str]]:
@@ -161,40 +149,29 @@ def concepts_of(rows: Sequence[StylePrompt]) -> tuple[list[str], list[str]]:
     return sorted(asked), sorted(asked | {row.reference for row in rows} | set(vocabulary()))
 
 
-def _fit(path: Path, see: Eyes, grid: Grid, facts: dict[str, Any], report: Report) -> None:
+def _fit(see: Eyes, grid: Grid, facts: dict[str, Any], report: Report) -> Fitted:
     cells = cells_of(grid, facts["concepts"], facts["styles"])
     rows = [real_picture(cell, size=FIT_SIDE, seed="style") for cell in cells]
     renderer, parts = Renderer(grid), []
     for start in range(0, len(rows), BATCH):
-        parts.append(see(draw(renderer, rows[start : start + BATCH])))
-        report("judges of style", len(rows[start : start + BATCH]), len(rows))
-    seen = Seen(torch.cat([p.look for p in parts]), torch.cat([p.content for p in parts]))
+        block = rows[start : start + BATCH]
+        parts.append(see(draw(renderer, block)))
+        report("judges of style", len(block), len(rows))
+    looks, contents = (torch.cat([getattr(p, n) for p in parts]) for n in ("look", "content"))
     others = [n for n, cell in enumerate(cells) if cell.hexcode not in facts["not_for_style"]]
-    look = seen.look[others]
-    styles = [cells[n].style for n in others]
+    look, styles = looks[others], [cells[n].style for n in others]
     heads = {
         "style": fit_style(look, styles),
-        "concept": LinearHead.fit(seen.content, [cell.hexcode for cell in cells]),
+        "concept": LinearHead.fit(contents, [cell.hexcode for cell in cells]),
     }
-    folds = [fold(cells[n].hexcode, cells[n].style) for n in others]
-    mean, scale = _spread(look)
-    flat = (look - mean) / scale
-    unseen = [hit for _, hit in unseen_drawings(flat, styles, folds)]
-    words = {
-        "labels": {name: head.labels for name, head in heads.items()},
-        "accuracy": {
-            "style_of_unseen_drawings": sum(unseen) / len(unseen) if unseen else None,
-            "style_chance": 1 / len(heads["style"].labels),
-            "pictures": len(cells),
-        },
+    mean_look, scale = _spread(look)
+    groups = [f"{cells[n].hexcode}|{cells[n].drawing}" for n in others]
+    accuracy = {
+        "style_of_unseen_drawings": mean(unseen_hits((look - mean_look) / scale, styles, groups)),
+        "style_chance": 1 / len(heads["style"].labels),
+        "pictures": len(cells),
     }
-    tensors = {
-        f"{name}.{part}": value.contiguous()
-        for name, head in heads.items()
-        for part, value in (("weight", head.weight), ("bias", head.bias))
-    }
-    make_folder(path.parent)
-    write_atomically(path, safetensors.torch.save(tensors, metadata={"words": json.dumps(words)}))
+    return heads, {}, {"accuracy": accuracy}
 
 
 def fit_style(look: Tensor, styles: Sequence[str]) -> LinearHead:

@@ -11,34 +11,31 @@ decides content and look.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib.resources.abc import Traversable
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from math import exp, log
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ediffi.core.errors import UserError
-from ediffi.core.files import write_atomically
+from ediffi.core.files import file_sha256
+from ediffi.core.types import Pixels
 from ediffi.encoders import Style
-from ediffi.evaluate.diversity import pairwise
-from ediffi.evaluate.pictures import Picture, Report, drawn
-from ediffi.evaluate.real import draw
-from ediffi.evaluate.scores import share
-from ediffi.model import Cascade
+from ediffi.evaluate.drawings import draw
+from ediffi.evaluate.gallery import Order
+from ediffi.evaluate.metrics import pairwise
+from ediffi.evaluate.shares import share
+from ediffi.evaluate.subject import Subject, write_record
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.render import Renderer
 from ediffi.pictogram.sources import cache_root
+from studies.rows import AnyList, list_facts
 from studies.style_judge import Seen, StyleJudges, open_style_judges
-from studies.style_prompts import StylePrompt, read_style_prompts
+from studies.style_rows import StylePrompt
 from studies.style_sheets import reference_sheet, role_sheet, style_sheet
 
 WEAK, STRONG = 0.5, 2.0  # beside 1, of the sheet's prompts only: they take half as long again
@@ -46,108 +43,105 @@ NUM_SHEET = 6  # prompts
 NUM_ARM = 4  # seeds of each prompt for T5 alone, CLIP alone and both
 ARMS = {"T5 alone": ("t5",), "CLIP text alone": ("clip_text",), "both": ("t5", "clip_text")}
 VARIED = 3  # every third reference
-BATCH = 16
-DTYPE = torch.bfloat16
-Draw = Callable[[list[int]], Tensor]
+OWN = "reference, strength 1"
+
+
+@dataclass(frozen=True)
+class Styled(Order):
+    """An order of pictures in the style of references. styles: one each, or none; named: what they
+    are, since they are not told by themselves; words: False for variations of the references."""
+
+    styles: tuple[Style, ...] = field(default=(), repr=False)
+    named: str = ""
+    strength: float | None = None
+    words: bool = True
+
+    def options(self, numbers: Sequence[int]) -> dict[str, Any]:
+        """See `Order.options`."""
+        options = super().options(numbers)
+        if self.styles:
+            options["style"] = [self.styles[n] for n in numbers]
+            options["style_strength"] = self.strength
+        return options if self.words else options | {"prompts": None}
 
 
 @dataclass(frozen=True)
 class Study:
     """What all parts of the protocol share."""
 
-    cascade: Cascade
+    subject: Subject
     rows: list[StylePrompt]
     grid: Grid
     judges: StyleJudges
-    folder: Path
-    report: Report
 
-    @property
-    def side(self) -> int:
-        return self.cascade.config.stages[0].resolution
-
-    def drawn(self, name: str, num: int, paint: Draw) -> list[Picture]:
-        """The pictures of one column, from the folder where they are already."""
-        tell = lambda more: self.report(name, more, num)  # noqa: E731
-        return drawn(self.folder / name.replace(" ", "-"), num, paint, batch=BATCH, on_done=tell)
-
-    def paint(self, rows: Sequence[StylePrompt], **options: Any) -> Draw:
-        """Draws rows by number. styles in options: one for each row."""
-        styles = options.pop("styles", None)
-
-        def paint(numbers: list[int]) -> Tensor:
-            chosen = {} if styles is None else {"style": [styles[n] for n in numbers]}
-            return self.cascade.generate(
-                [rows[n].prompt for n in numbers],
-                seeds=[rows[n].seed for n in numbers],
-                stop_at=self.side,
-                dtype=DTYPE,
-                **chosen,
-                **options,
-            )
-
-        return paint
+    def draw(self, name: str, rows: Sequence[StylePrompt], **options: Any) -> list[Pixels]:
+        """The pictures of rows. options: of `Styled`."""
+        prompts, seeds = tuple(row.prompt for row in rows), tuple(row.seed for row in rows)
+        order = Styled(prompts, seeds, self.subject.base_side, **options)
+        return list(self.subject.draw(name, order))
 
 
 def run(
-    cascade: Cascade,
-    prompts_file: Path | Traversable,
-    out_dir: Path,
+    subject: Subject,
+    prompts: AnyList,
+    grid: Grid,
     *,
-    grid: Grid | None = None,
     references: Path | None = None,
     cache_dir: Path | None = None,
-    report: Report = lambda what, more, total: None,
 ) -> dict[str, Any]:
-    """Draw, measure, and write `style.json` and WebP sheets to `out_dir`.
-
-    Pictures are kept in out_dir/style-<model's hash>-<list's hash>: running it again goes on.
+    """Draw, measure, and write `style.json` and WebP sheets to the subject's folder.
 
     Args:
         references: folder of pictures of other styles, for a sheet of their own.
     """
-    rows = read_style_prompts(prompts_file)
+    rows, folder = StylePrompt.read(prompts), subject.folder
     if len({row.hexcode for row in rows}) < 2 or len({row.style for row in rows}) < 2:
-        raise UserError(f"{prompts_file}: at least two prompts and two styles are needed")
-    if "clip_image" not in cascade.roles:
-        raise UserError(f"{cascade.config.name} has no clip_image encoder: it reads no references")
-    grid = grid or Grid.load()
-    digest = hashlib.sha256(prompts_file.read_bytes()).hexdigest()
-    judges = open_style_judges(grid, rows, (cache_dir or cache_root()) / "judges", report)
-    folder = out_dir / f"style-{(cascade.hash or 'unsaved')[:12]}-{digest[:12]}"
-    study = Study(cascade, rows, grid, judges, folder, report)
+        raise UserError(f"{prompts}: at least two prompts and two styles are needed")
+    if "clip_image" not in subject.cascade.roles:
+        name = subject.cascade.config.name
+        raise UserError(f"{name} has no clip_image encoder: it reads no references")
+    judges = open_style_judges(grid, rows, (cache_dir or cache_root()) / "judges", subject.report)
+    study = Study(subject, rows, grid, judges)
     shown = draw(Renderer(grid), [row.picture(grid) for row in rows])
-    styles = [Style.of(picture) for picture in shown]
-    columns = {"no reference": study.drawn("no reference", len(rows), study.paint(rows))}
-    told = study.paint([row.in_words() for row in rows])
-    columns["style in words"] = study.drawn("style in words", len(rows), told)
+    styles = tuple(Style.of(picture) for picture in shown)
     some = NUM_SHEET * len({row.style for row in rows})
-    for strength, num in ((WEAK, some), (1.0, len(rows)), (STRONG, some)):
-        name = f"reference, strength {strength:g}"
-        paint = study.paint(rows, styles=styles, style_strength=strength)
-        columns[name] = study.drawn(name, min(num, len(rows)), paint)
-    columns["real"] = draw(Renderer(grid), [row.real(grid, study.side) for row in rows])
+    columns = _columns(study, styles, some)
     seen = {name: judges.see(pictures) for name, pictures in columns.items()}
     arms, arm_shares = _arms(study, columns["no reference"])
     results: dict[str, Any] = {
-        "protocol": _protocol(study) | {"prompts": prompts_file.name, "prompts_sha256": digest},
+        "protocol": _protocol(study) | list_facts(prompts),
         "judges_on_real": judges.accuracy,
         "columns": {
             name: measure(judges, what, rows[: len(columns[name])]) for name, what in seen.items()
         },
         "arms": arm_shares,
         "looks": looks(judges, seen["no reference"], seen["real"], rows),
-        "variations": _variations(study, shown, styles),
+        "variations": _variations(study, styles),
     }
-    results["columns"] |= {"shuffled": shuffled(judges, seen["reference, strength 1"], rows)}
+    results["columns"] |= {"shuffled": shuffled(judges, seen[OWN], rows)}
     results["aims"] = _aims(results["columns"])
-    write_atomically(out_dir / "style.json", (json.dumps(results, indent=2) + "\n").encode())
-    own = columns["reference, strength 1"]
-    style_sheet(out_dir / "style.webp", rows[:some], own, shown)
-    role_sheet(out_dir / "roles.webp", _first_of_each(rows)[:NUM_SHEET], arms)
+    write_record(folder / "style.json", results)
+    style_sheet(folder / "style.webp", rows[:some], columns[OWN], shown)
+    role_sheet(folder / "roles.webp", _first_of_each(rows)[:NUM_SHEET], arms)
     if references is not None:
-        _other_references(study, references, out_dir)
+        _other_references(study, references)
     return results
+
+
+def _columns(study: Study, styles: tuple[Style, ...], some: int) -> dict[str, list[Pixels]]:
+    """The pictures of every column. styles: the rows' references; some: rows of a weaker and a
+    stronger reference."""
+    rows, grid = study.rows, study.grid
+    columns = {"no reference": study.draw("no reference", rows)}
+    told = [row.in_words() for row in rows]
+    columns["style in words"] = study.draw("style in words", told)
+    named = f"references of {grid.fingerprint}"
+    for strength, num in ((WEAK, some), (1.0, len(rows)), (STRONG, some)):
+        name = f"reference, strength {strength:g}"
+        options = {"styles": styles[:num], "named": named, "strength": strength}
+        columns[name] = study.draw(name, rows[:num], **options)
+    real = [row.real(grid, study.subject.base_side) for row in rows]
+    return columns | {"real": draw(Renderer(grid), real)}
 
 
 def measure(judges: StyleJudges, seen: Seen, rows: Sequence[StylePrompt]) -> dict[str, Any]:
@@ -204,7 +198,7 @@ def shuffled(judges: StyleJudges, seen: Seen, rows: Sequence[StylePrompt]) -> di
 
 
 def _aims(columns: dict[str, Any]) -> dict[str, float]:
-    own, plain, real = (columns[n] for n in ("reference, strength 1", "no reference", "real"))
+    own, plain, real = (columns[n] for n in (OWN, "no reference", "real"))
     return {
         "style_share_of_ceiling": own["style"]["share"] / max(real["style"]["share"], 1e-9),
         "concept_points_lost": 100 * (plain["concept"]["share"] - own["concept"]["share"]),
@@ -219,25 +213,21 @@ def _first_of_each(rows: Sequence[StylePrompt]) -> list[StylePrompt]:
     return list(first.values())
 
 
-def _arms(
-    study: Study, plain: Sequence[Picture]
-) -> tuple[dict[str, list[Picture]], dict[str, Any]]:
+def _arms(study: Study, plain: Sequence[Pixels]) -> tuple[dict[str, list[Pixels]], dict[str, Any]]:
     """T5 alone, CLIP text alone and both, without a reference: pictures of each prompt's first
     seed, and shares over all. plain: the column without a reference, which is that of both."""
     prompts = [row.prompt for row in study.rows]
     chosen = [n for n, prompt in enumerate(prompts) if prompts[:n].count(prompt) < NUM_ARM]
     rows = [study.rows[n] for n in chosen]
     firsts = [rows.index(row) for row in _first_of_each(rows)]
+    asked = [row.hexcode for row in rows]
     pictures, shares = {}, {}
     for name, use in ARMS.items():
-        if not set(use) <= set(study.cascade.roles):
+        if not set(use) <= set(study.subject.cascade.roles):
             continue
-        if name == "both":
-            images = [plain[n] for n in chosen]
-        else:
-            images = study.drawn(name, len(rows), study.paint(rows, use=use))
+        both = name == "both"
+        images = [plain[n] for n in chosen] if both else study.draw(name, rows, use=use)
         seen = study.judges.see(images)
-        asked = [row.hexcode for row in rows]
         pictures[name] = [images[n] for n in firsts]
         shares[name] = {
             "concept": share(study.judges.concept_hits(seen, asked)),
@@ -246,56 +236,40 @@ def _arms(
     return pictures, shares
 
 
-def _variations(study: Study, shown: Sequence[Picture], styles: Sequence[Style]) -> dict[str, Any]:
+def _variations(study: Study, styles: Sequence[Style]) -> dict[str, Any]:
     """Every third reference varied: is its style kept, and what it shows?"""
-    chosen = list(range(0, len(study.rows), VARIED))
-
-    def paint(numbers: list[int]) -> Tensor:
-        return study.cascade.generate(
-            None,
-            style=[styles[chosen[n]] for n in numbers],
-            seeds=[study.rows[chosen[n]].seed for n in numbers],
-            stop_at=study.side,
-            dtype=DTYPE,
-        )
-
-    pictures = study.drawn("variations", len(chosen), paint)
-    seen = study.judges.see(pictures)
-    kept = [study.rows[n].style for n in chosen]
-    content = [study.rows[n].reference for n in chosen]
+    rows = study.rows[::VARIED]
+    named = f"references of {study.grid.fingerprint}"
+    pictures = study.draw(
+        "variations", rows, styles=tuple(styles[::VARIED]), named=named, words=False
+    )
+    seen, content = study.judges.see(pictures), [row.reference for row in rows]
     return {
-        "style": share(study.judges.style_hits(seen, kept)),
+        "style": share(study.judges.style_hits(seen, [row.style for row in rows])),
         "concept_top5": share(study.judges.concept_hits(seen, content, 5)),
         "chance_top5": 5 / len(study.judges.concept.labels),
     }
 
 
-def _other_references(study: Study, folder: Path, out_dir: Path) -> None:
+def _other_references(study: Study, folder: Path) -> None:
     """A sheet of the first prompts in the style of every picture in a folder."""
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".png", ".jpg", ".webp"))
     if not paths:
         raise UserError(f"{folder} has no pictures to take styles from")
     prompts = _first_of_each(study.rows)[:NUM_SHEET]
     rows = [row for _ in paths for row in prompts]
-    styles = [style for style in map(Style.of, paths) for _ in prompts]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:12]
-    name = f"other references {digest}"
-    pictures = study.drawn(name, len(rows), study.paint(rows, styles=styles))
-    names = [path.stem for path in paths]
-    reference_sheet(out_dir / "other-references.webp", names, prompts, pictures)
+    styles = tuple(style for style in map(Style.of, paths) for _ in prompts)
+    named = ", ".join(file_sha256(path) for path in paths)
+    pictures = study.draw("other references", rows, styles=styles, named=named)
+    sheet = study.subject.folder / "other-references.webp"
+    reference_sheet(sheet, [path.stem for path in paths], prompts, pictures)
 
 
 def _protocol(study: Study) -> dict[str, Any]:
-    config, rows = study.cascade.config, study.rows
+    rows = study.rows
     return {
         "name": "style",
-        "model": config.name,
-        "model_hash": study.cascade.hash,
-        "images_seen": {stage.name: stage.images_seen for stage in config.stages},
-        "encoders": {role: spec.sha256 for role, spec in config.encoders.items()},
-        "sampling": config.stages[0].sampling.model_dump(mode="json"),
-        "dtype": str(DTYPE).removeprefix("torch."),
-        "torch": torch.__version__,
+        **study.subject.facts(study.subject.base_side),
         "pictures": len(rows),
         "texts": len({row.prompt for row in rows}),
         "styles": list(dict.fromkeys(row.style for row in rows)),

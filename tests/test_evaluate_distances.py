@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from ediffi.evaluate.distances import frechet, gaussian_distance, kid, neighbours
-from ediffi.evaluate.heads import LinearHead, fold, unseen_drawings
+from ediffi.evaluate.distances import cmmd, frechet, gaussian_distance, kid, neighbours
+from ediffi.evaluate.heads import LinearHead, unseen_hits
 from ediffi.evaluate.matcher import Matcher
-from ediffi.evaluate.scores import exchanged, share, wilson
+from ediffi.evaluate.shares import exchanged, share, wilson
 
 
 def cloud(num: int, seed: int, dims: int = 16, shift: float = 0.0) -> torch.Tensor:
@@ -46,6 +46,12 @@ def test_kernel_distance_is_unbiased_and_its_interval_honest() -> None:
     assert kid(cloud(60, 0), cloud(60, 1)) == kid(cloud(60, 0), cloud(60, 1))
 
 
+def test_cmmd_in_closed_form() -> None:
+    here, there = torch.tensor([[2.0, 0.0]] * 3), torch.tensor([[0.0, 5.0]] * 4)
+    assert cmmd(here, here) == 0
+    assert cmmd(here, there) == pytest.approx(2000 * (1 - np.exp(-2 / 200)))  # unit vectors
+
+
 def test_neighbourhoods() -> None:
     real, fake = cloud(400, 0), cloud(400, 1)
     same = neighbours(real, fake)
@@ -72,13 +78,10 @@ def test_linear_head_and_cross_validation() -> None:
     assert np.mean(head.hits(features[50:], labels[50:])) > 0.95
     assert np.mean(head.hits(features[50:], exchanged(labels[50:51] * 50))) < 0.5
     assert all(head.hits(features, labels, 5))
-    rows = unseen_drawings(features, labels, [i // 20 for i in range(100)])
-    assert [row for row, _ in rows] == list(range(100))
-    assert np.mean([hit for _, hit in rows]) > 0.9
-    # a label whose every drawing is in one fold is known to no other, and not asked for
-    lonely = unseen_drawings(features, labels, [i % 5 for i in range(100)])
-    assert lonely == []
-    assert fold("1F98A", "fluent-emoji") == fold("1F98A", "fluent-emoji-3d")
+    hits = unseen_hits(features, labels, [f"group {i // 5}" for i in range(100)])
+    assert len(hits) == 100 and np.mean(hits) > 0.9
+    # a label whose every picture is of one group is known to no other, and not asked for
+    assert unseen_hits(features, labels, labels) == []
     with pytest.raises(ValueError, match="3 features, but 1"):
         LinearHead.fit(features[:3], labels[:1])
 

@@ -12,10 +12,13 @@ MODULES = (
     "ediffi.pictogram.plurals",
     "ediffi.diffusion.noise",
     "ediffi.diffusion.sigmas",
-    "ediffi.evaluate.judge",
-    "ediffi.networks.layers",
+    "ediffi.evaluate.distances",
+    "ediffi.evaluate.heads",
+    "ediffi.evaluate.shares",
+    "ediffi.networks.sketched.layers",
     "ediffi.paint.maps",
     "ediffi.paint.phrases",
+    "ediffi.core.once",
     "ediffi.core.pixels",
 )
 

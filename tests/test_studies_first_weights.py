@@ -1,40 +1,30 @@
 """The whole protocol, on a random tiny model and a tiny grid."""
 
 import json
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from helpers.evaluation import Letters
 
 from ediffi.core.errors import UserError
-from ediffi.core.types import Tokens
-from ediffi.evaluate.colours import background_name
-from ediffi.evaluate.edges import compare_edges
 from ediffi.evaluate.extractor import EfficientNetLite0
-from ediffi.evaluate.pictures import drawn
-from ediffi.evaluate.rows import write_rows
+from ediffi.evaluate.subject import Subject
 from ediffi.model import Cascade, ModelConfig, Sampling, Stage, StageConfig
 from ediffi.networks import PRESETS, build_denoiser
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.palette import BACKGROUNDS
+from ediffi.pictogram.scene import vocabulary
+from studies.colours import background_name
+from studies.edges import compare_edges
 from studies.first_weights import run
-from studies.prompts import FIRST_WEIGHTS, first_weights_prompts, read_prompts
+from studies.first_weights_rows import FIRST_WEIGHTS, FixedPrompt, first_weights_prompts
 from studies.reference import Reference, fit_judge
+from studies.rows import write_rows
 
 NUM = 8
 STYLES = ("noto", "emojione")
-
-
-class Letters:
-    """A text encoder: one token a letter, its code in binary."""
-
-    def encode(self, texts: Sequence[str]) -> Tokens:
-        codes = torch.zeros(len(texts), 96, dtype=torch.long)
-        for row, text in enumerate(texts):
-            codes[row, : len(text)] = torch.tensor([ord(letter) for letter in text])[:96]
-        states = ((codes[..., None] >> torch.arange(32)) & 1).float()
-        return Tokens(states, codes > 0, states.mean(1))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +55,7 @@ def tiny_cascade() -> Cascade:
 
 
 def test_prompts_are_fixed_and_name_thing_and_background(grid: Grid, prompts: Path) -> None:
-    rows = read_prompts(prompts)
+    rows = FixedPrompt.read(prompts)
     assert rows == first_weights_prompts(grid, NUM, STYLES)
     assert [row.seed for row in rows] == list(range(NUM))
     for row in rows:
@@ -77,7 +67,7 @@ def test_prompts_are_fixed_and_name_thing_and_background(grid: Grid, prompts: Pa
 def test_real_pictures_pass_their_own_measures(grid: Grid, prompts: Path) -> None:
     reference = Reference(grid)
     with_edges = 0
-    for row in read_prompts(prompts):
+    for row in FixedPrompt.read(prompts):
         assert background_name(reference.picture(row, 64)) == row.background
         assert reference.dominant_colours(row.hexcode, row.background)[row.style] is not None
         large = reference.picture(row, 256)
@@ -91,11 +81,12 @@ def test_run_writes_figures_and_sheets_and_goes_on(
     grid: Grid, prompts: Path, tmp_path: Path
 ) -> None:
     told: list[tuple[str, int, int]] = []
-    results = run(
-        tiny_cascade(), prompts, tmp_path, grid=grid, report=lambda *what: told.append(what)
+    subject = Subject(
+        tiny_cascade(), tiny_cascade, tmp_path, report=lambda *what: told.append(what)
     )
-    written = json.loads((tmp_path / "first-weights.json").read_text())
-    assert written["protocol"]["prompts_sha256"] == results["protocol"]["prompts_sha256"]
+    results = run(subject, prompts, grid)
+    written = (tmp_path / "first-weights.json").read_text()
+    assert json.loads(written)["protocol"] == results["protocol"]
     assert results["background"]["real"] == 1.0
     assert results["background"]["obeyed"] < 0.6
     concept = results["concept"]
@@ -110,36 +101,24 @@ def test_run_writes_figures_and_sheets_and_goes_on(
     protocol = results["protocol"]
     assert protocol["dtype"] == "bfloat16" and protocol["torch"] == torch.__version__
     assert protocol["threads"] == torch.get_num_threads()
-    folder = tmp_path / f"pictures-000000000000-{protocol['prompts_sha256'][:12]}"
-    for kind in ("base", "whole", "upscaled"):
-        assert len(list((folder / kind).glob("*.png"))) == NUM
+    folders = sorted((tmp_path / "pictures").iterdir())
+    assert [len(list(folder.glob("*.png"))) for folder in folders] == [NUM] * 3
+    # run again: nothing is drawn, nothing else comes out
+    stamps = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
+    run(replace(subject, cascade=tiny_cascade()), prompts, grid)
+    assert (tmp_path / "first-weights.json").read_text() == written
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")} == stamps
 
 
-def test_pictures_that_are_there_are_not_drawn_again(tmp_path: Path) -> None:
-    asked: list[list[int]] = []
-
-    def draw(numbers: list[int]) -> torch.Tensor:
-        asked.append(numbers)
-        return torch.stack([torch.full((3, 4, 4), n / 10) for n in numbers])
-
-    first = drawn(tmp_path, 5, draw, batch=2, on_done=lambda more: None)
-    (tmp_path / "0003.png").unlink()
-    again = drawn(tmp_path, 5, draw, batch=2, on_done=lambda more: None)
-    assert asked == [[0, 1], [2, 3], [4], [3]]
-    assert all((a == b).all() for a, b in zip(first, again, strict=True))
-
-
-def test_the_shipped_prompts_are_those_of_the_grid() -> None:
-    assert len(read_prompts(FIRST_WEIGHTS)) == 256
-    try:
-        grid = Grid.load()
-    except UserError:
-        pytest.skip("the pictogram grid is not built")
-    assert read_prompts(FIRST_WEIGHTS) == first_weights_prompts(grid)
+def test_the_committed_prompts_are_of_the_default_vocabulary() -> None:
+    rows = FixedPrompt.read(FIRST_WEIGHTS)
+    assert [row.seed for row in rows] == list(range(256))
+    assert {row.hexcode for row in rows} <= set(vocabulary())
+    assert all(row.background in row.prompt for row in rows)
 
 
 def test_a_model_of_one_other_style_can_be_measured(grid: Grid, prompts: Path) -> None:
-    rows = read_prompts(prompts)
+    rows = FixedPrompt.read(prompts)
     reference = Reference(grid, ["emojione", "unknown"])
     assert reference.styles == ("emojione",)
     judge, unseen = fit_judge(reference, [rows[0].hexcode, rows[1].hexcode], EfficientNetLite0())
@@ -150,7 +129,7 @@ def test_a_model_of_one_other_style_can_be_measured(grid: Grid, prompts: Path) -
 def test_bad_prompt_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "prompts.jsonl"
     with pytest.raises(UserError, match="cannot read"):
-        read_prompts(path)
+        FixedPrompt.read(path)
     path.write_text('{"prompt": "a fox"}\n')
     with pytest.raises(UserError, match=r"prompts\.jsonl is no list"):
-        read_prompts(path)
+        FixedPrompt.read(path)

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_evaluate_record import context, quick_judge
+from helpers.evaluation import evaluation
 
-from ediffi.model import Cascade
+from ediffi.evaluate.evaluation import Evaluation, Settings
+from ediffi.evaluate.extractor import EFFICIENTNET
+from ediffi.evaluate.subject import Subject
 from ediffi.pictogram.grid import Grid
 from studies.instrument import DEGRADED, check, check_table
 
-__all__ = ["quick_judge"]  # a fixture of both
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+pytestmark = pytest.mark.usefixtures("quick_judges")
 
 
 def test_the_instrument_on_the_tiny_grid(
-    grid: Grid, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    grid: Grid,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     strong = {kind: dict([*levels.items()][::2]) for kind, levels in DEGRADED.items()}
     monkeypatch.setattr("studies.instrument.DEGRADED", strong)
-    ctx = context(grid, cache, tmp_path, num_images=16, extractor="efficientnet-lite0")
-    rows = {row["pictures"]: row for row in check(ctx)}
+    asked = evaluation(grid, cache, tmp_path, EFFICIENTNET, num_images=16)
+    rows = {row["pictures"]: row for row in check(asked)}
     names = list(rows)
     for kind in DEGRADED:
         mild, worst = (row["fd"] for name, row in rows.items() if name.startswith(kind))
@@ -41,12 +40,8 @@ def test_the_instrument_on_the_tiny_grid(
 @pytest.mark.slow
 def test_the_instrument_on_the_real_grid(tmp_path: Path) -> None:
     """Minutes. Everything that `python -m studies instrument` prints, held to what it must say."""
-    ctx = replace(
-        context(Grid.load(), tmp_path, tmp_path, num_images=300, extractor="efficientnet-lite0"),
-        cascade=Cascade.from_pretrained("pictogram"),
-        cache_dir=None,
-    )
-    rows = check(ctx)
+    subject = Subject.open("pictogram", tmp_path)
+    rows = check(Evaluation.open(Settings(num_images=300), subject))
     by_name = {row["pictures"]: row for row in rows}
     floor, grid_halves = rows[0]["kid"], by_name["disjoint halves of the whole grid"]["kid"]
     assert floor["low"] <= 0 <= floor["high"] or floor["value"] < 1

@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from helpers.networks import SKETCHED
 
 from ediffi.core.errors import UserError
 from ediffi.encoders import DEFAULT_TEXT, load_encoder
-from ediffi.evaluate.layouts import KINDS, LAYOUTS, Layout, read_layouts
-from ediffi.evaluate.plots import layout_table
-from ediffi.evaluate.rows import write_rows
+from ediffi.evaluate.subject import Subject
 from ediffi.model import Cascade, ModelConfig, Sampling, Stage, StageConfig
-from ediffi.networks import PRESETS, build_denoiser
+from ediffi.networks import build_denoiser
 from ediffi.paint import RegionForm, place
 from ediffi.pictogram.grid import Grid
-from studies.layout import SWEEP, run
-from studies.layouts import NUM, make_layouts
+from studies.layout import SWEEP, layout_table, run
+from studies.layout_maker import NUM, make_layouts
+from studies.layout_rows import KINDS, LAYOUTS, Layout
+from studies.rows import write_rows
 
 STYLES = ("noto", "emojione")
 
@@ -50,7 +50,7 @@ def test_layouts_are_fixed_and_paint_the_words_they_name(
 
 
 def test_the_shipped_layouts_are_those_of_the_grid() -> None:
-    shipped = read_layouts(LAYOUTS)
+    shipped = Layout.read(LAYOUTS)
     assert len(shipped) == NUM >= 200
     try:
         grid = Grid.load()
@@ -63,7 +63,7 @@ def tiny_cascade() -> Cascade:
     stage = StageConfig(
         name="base",
         resolution=64,
-        network=PRESETS["tiny"]["base"].model_copy(update={"roles": {"t5": 384}}),
+        network=SKETCHED.model_copy(update={"roles": {"t5": 384}}),
         sigma_data=0.5,
         sampling=Sampling(num_steps=2, sigma_min=0.05, sigma_max=80.0),
     )
@@ -84,13 +84,16 @@ def test_run_writes_figures_and_a_sheet(grid: Grid, rows: Sequence[Layout], tmp_
     path = tmp_path / "layouts.jsonl"
     write_rows(path, [rows[0], rows[3], rows[7]])
     told: list[tuple[str, int, int]] = []
-    results = run(tiny_cascade(), path, tmp_path, grid=grid, report=lambda *what: told.append(what))
+    subject = Subject(
+        tiny_cascade(), tiny_cascade, tmp_path, report=lambda *what: told.append(what)
+    )
+    results = run(subject, path, grid)
     assert sum(more for what, more, _ in told if what == "shuffled") == 3
     assert json.loads((tmp_path / "layout.json").read_text()) == results
     assert (tmp_path / "layout.webp").stat().st_size > 1000
     columns = results["columns"]
     assert list(columns) == ["none", "ours 0.5", "paper 0.5", "std 1", "shuffled", "composer"]
-    assert len(results["sweep"]) == sum(map(len, SWEEP.values()))
+    assert len(results["sweep"]) == len(SWEEP)
     assert columns["composer"]["right"]["share"] > columns["none"]["right"]["share"]
     assert columns["composer"]["iou"] > columns["none"]["iou"]
     assert results["protocol"]["num_layouts"] == 3 and results["protocol"]["num_things"] == 6
@@ -99,31 +102,19 @@ def test_run_writes_figures_and_a_sheet(grid: Grid, rows: Sequence[Layout], tmp_
     text = layout_table(results)
     assert "| composer (3) |" in text and "std 1: right" in text and "(aim 85 %)" in text
 
-    folders = sorted((tmp_path / "pictures-layout").iterdir())
+    folders = sorted((tmp_path / "pictures").iterdir())
     drawn = [tuple(p.read_bytes() for p in sorted(f.glob("*.png"))) for f in folders]
     # none, three forms, shuffled, things alone and the sweep; and features of the real ones
     assert len(set(drawn)) == 6 + len(results["sweep"]) + 1 and drawn.count(()) == 1
-    # run again: nothing is drawn, nothing else comes out
-    for path_of_one in folders[0].glob("00001.png"):
-        path_of_one.unlink()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Cascade, "generate", _counted(calls := []))
-        again = run(tiny_cascade(), path, tmp_path, grid=grid)
-    assert again == results and len(calls) <= 1
-
-
-def _counted(calls: list[int]) -> Any:
-    whole = Cascade.generate
-
-    def generate(self: Cascade, prompts: Sequence[str], **options: Any) -> torch.Tensor:
-        calls.append(len(prompts))
-        return whole(self, prompts, **options)
-
-    return generate
+    # run again: only what is missing is drawn, nothing else comes out
+    next(folders[0].glob("00001.png")).unlink()
+    stamps = {p: p.stat().st_mtime_ns for f in folders[1:] for p in f.glob("*.png")}
+    assert run(subject, path, grid) == results
+    assert {p: p.stat().st_mtime_ns for p in stamps} == stamps
 
 
 def test_too_few_things_for_a_judge(grid: Grid, rows: Sequence[Layout], tmp_path: Path) -> None:
     path = tmp_path / "layouts.jsonl"
     write_rows(path, [rows[0], rows[0]])
     with pytest.raises(UserError, match="at least 5 different things"):
-        run(tiny_cascade(), path, tmp_path, grid=grid)
+        run(Subject(tiny_cascade(), tiny_cascade, tmp_path), path, grid)

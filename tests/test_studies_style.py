@@ -14,15 +14,15 @@ from tiny_grid import STYLES
 
 from ediffi.cli.main import main
 from ediffi.core.errors import UserError
+from ediffi.evaluate.drawings import draw, real_picture
 from ediffi.evaluate.heads import LinearHead
-from ediffi.evaluate.real import draw, real_picture
-from ediffi.evaluate.rows import write_rows
-from ediffi.model import Cascade
+from ediffi.evaluate.subject import Subject
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.render import Renderer
 from studies.__main__ import app
+from studies.rows import write_rows
 from studies.style_judge import Eyes, Seen, StyleJudges
-from studies.style_prompts import STYLE_PROMPTS, StylePrompt, read_style_prompts, style_prompts
+from studies.style_rows import STYLE_PROMPTS, StylePrompt, style_prompts
 from studies.style_transfer import looks, run, shuffled
 
 
@@ -40,14 +40,14 @@ def test_prompts_and_references(grid: Grid, rows: list[StylePrompt], tmp_path: P
         assert not any(style in row.prompt for style in STYLES)
     path = tmp_path / "rows.jsonl"
     write_rows(path, rows)
-    assert read_style_prompts(path) == rows == style_prompts(grid, num=2)
+    assert StylePrompt.read(path) == rows == style_prompts(grid, num=2)
     path.write_text('{"prompt": "a fox"}\n')
     with pytest.raises(UserError, match=r"rows\.jsonl is no list of prompts with references"):
-        read_style_prompts(path)
+        StylePrompt.read(path)
 
 
 def test_the_committed_list_never_shows_what_was_trained_on() -> None:
-    rows = read_style_prompts(STYLE_PROMPTS)
+    rows = StylePrompt.read(STYLE_PROMPTS)
     assert len(rows) == 132 and len({row.style for row in rows}) == 11
     assert all(row.held_out for row in rows)
     assert all(row.reference != row.hexcode for row in rows)
@@ -87,15 +87,15 @@ def test_eyes_do_not_take_grain_for_a_style(grid: Grid) -> None:
 def test_check_tells_which_judge_stands_grain(
     grid: Grid, rows: list[StylePrompt], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`style --check`, end to end. (That the judge without noise fails is what it found
+    """`style-check`, end to end. (That the judge without noise fails is what it found
     of eleven styles; here are four, of few drawings.)"""
     (tmp_path / "pictogram").symlink_to(grid.path)
     monkeypatch.setenv("EDIFFI_CACHE", str(tmp_path))
     path, out = tmp_path / "rows.jsonl", tmp_path / "check"
     write_rows(path, rows)
-    asked = ["style", "--check", "--prompts", str(path), "-o", str(out)]
+    asked = ["style-check", "--prompts", str(path), "-o", str(out)]
     assert main(asked, app) == 0
-    found = json.loads((out / "style-check.json").read_text())
+    found = json.loads((out / "style-check.json").read_text())["rows"]
     assert len(found) == 4 * 8 and {row["noise_over_all"] for row in found} == {0, 4, 8, 16}
     plain = [row["right"] for row in found if row["pictures"] == "as they are"]
     assert min(plain) > 1 / len(STYLES)
@@ -136,8 +136,9 @@ def test_run(
     write_rows(path, rows)
     mine.mkdir()
     Image.new("RGB", (40, 40), "red").save(mine / "poster.png")
-    options = {"grid": grid, "references": mine, "cache_dir": tmp_path / "cache"}
-    results = run(Cascade.from_pretrained(whole_folder), path, tmp_path, **options)
+    options = {"references": mine, "cache_dir": tmp_path / "cache"}
+    subject = Subject.open(str(whole_folder), tmp_path)
+    results = run(subject, path, grid, **options)
     assert json.loads((tmp_path / "style.json").read_text()) == results
     for name in ("style", "roles", "other-references"):
         assert (tmp_path / f"{name}.webp").stat().st_size > 500
@@ -150,12 +151,12 @@ def test_run(
     assert set(columns["real"]["style_by_style"]) == set(STYLES)
     assert set(results["arms"]) == {"T5 alone", "CLIP text alone", "both"}
     assert results["variations"]["style"]["pictures"] == 3
-    folder = next(tmp_path.glob("style-*-*"))
-    drawn = {p.name: [q.read_bytes() for q in sorted(p.iterdir())] for p in folder.iterdir()}
-    assert drawn["reference,-strength-1"] != drawn["no-reference"]
+    folders = list((tmp_path / "pictures").iterdir())
+    drawn = [tuple(p.read_bytes() for p in sorted(f.glob("*.png"))) for f in folders]
+    assert len(set(drawn)) == len(drawn) == 9  # five columns, two arms, variations, own references
     # of pictures that are there nothing is drawn again
-    stamps = {p: p.stat().st_mtime_ns for p in folder.rglob("*.png")}
-    assert run(Cascade.from_pretrained(whole_folder), path, tmp_path, **options) == results
-    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.png")} == stamps
+    stamps = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
+    assert run(subject, path, grid, **options) == results
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")} == stamps
     with pytest.raises(UserError, match="has no clip_image encoder"):
-        run(Cascade.from_pretrained(model_folder), path, tmp_path, grid=grid)
+        run(Subject.open(str(model_folder), tmp_path), path, grid)

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ediffi.cli.evaluate import open_context
+from ediffi.cli.evaluate import Cache, Features, Output, Processes, open_evaluation
 from ediffi.core.errors import UserError
 
 
 def compare(
     a: Annotated[str, typer.Argument(help="A model: shipped, a folder, or a hub name.")],
     b: Annotated[str, typer.Argument(help="Another, or the same with other weights.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the page.")],
+    output: Output,
     num_images: Annotated[int, typer.Option("--num-images", "-n", min=8)] = 64,
     prompts: Annotated[
-        Path | None, typer.Option(help="A file with a prompt a line. Default: scenes of A's grid.")
+        Path | None, typer.Option(help="A file with a prompt a line. Default: captions of --data.")
     ] = None,
+    data: Annotated[
+        str, typer.Option(help="pictogram, or a folder that `ediffi data import` wrote.")
+    ] = "pictogram",
     stage: Annotated[int | None, typer.Option(help="Size of pictures. Default: A's base.")] = None,
-    extractor: Annotated[
-        str, typer.Option(help="efficientnet-lite0 or small-judge-64.")
-    ] = "efficientnet-lite0",
-    processes: Annotated[int, typer.Option(min=1, help="That draw at the same time.")] = 1,
-    cache: Annotated[Path | None, typer.Option(help="Where the grid was built.")] = None,
+    extractor: Features = "efficientnet-lite0",
+    processes: Processes = 1,
+    cache: Cache = None,
 ) -> None:
     """Draw the same prompts and seeds with two models; the page opens from disk.
 
@@ -37,15 +37,16 @@ def compare(
     texts = None if prompts is None else _lines(prompts)
     from ediffi.evaluate.comparison import compare as run
     from ediffi.evaluate.evaluation import Settings
-    from ediffi.model import Cascade, stages_to_run
+    from ediffi.evaluate.subject import Subject
+    from ediffi.model import stages_to_run
 
-    settings = Settings(num_images=num_images, stage=stage, extractor=extractor)
-    open_second = partial(Cascade.from_pretrained, b)
-    second = open_second()
-    with open_context(settings, a, output, processes, cache) as context:
-        for cascade in (context.cascade, second):
-            stages_to_run(cascade.config, context.stage)  # a wrong --stage is told before any work
-        run(context, second, open_second, texts)
+    settings = Settings.of(data=data, num_images=num_images, stage=stage, extractor=extractor)
+    with open_evaluation(settings, a, output, processes, cache) as evaluation:
+        first = evaluation.subject
+        second = Subject.open(b, output, processes=processes, report=first.report)
+        for subject in (first, second):
+            stages_to_run(subject.cascade.config, evaluation.stage)  # a wrong --stage is told first
+        run(evaluation, second, texts)
     typer.echo(f"wrote {output / 'index.html'}")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ediffi.cli.evaluate import open_context
+from ediffi.cli.evaluate import Cache, Output, Processes, open_evaluation
 
 app = typer.Typer(
     name="experiment", help="eDiff-I's claims, each as one command.", no_args_is_help=True
@@ -21,7 +21,7 @@ def _group() -> None:
 
 @app.command()
 def encoders(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report.")],
+    output: Output,
     config: Annotated[
         Path | None,
         typer.Option(help="TOML: model, num_images, guidance, short_words, long_words, extractor."),
@@ -29,8 +29,8 @@ def encoders(
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="Instead of the config's.")
     ] = None,
-    processes: Annotated[int, typer.Option(min=1, help="That draw at the same time.")] = 1,
-    cache: Annotated[Path | None, typer.Option(help="Where the grid was built.")] = None,
+    processes: Processes = 1,
+    cache: Cache = None,
 ) -> None:
     """T5 alone, CLIP text alone, both: trade-off curves on short and on long captions.
 
@@ -39,13 +39,13 @@ def encoders(
 
     ediffi experiment encoders --config encoders.toml -o docs/results
     """
+    from ediffi.evaluate.encoders import EncodersConfig
+    from ediffi.evaluate.encoders import encoders as run
     from ediffi.evaluate.evaluation import Settings
-    from ediffi.evaluate.experiments import EncodersConfig
-    from ediffi.evaluate.experiments import encoders as run
 
     asked = EncodersConfig.read(config)
     asked = asked.model_copy(update={"model": model or asked.model})
-    settings = Settings(num_images=asked.num_images, extractor=asked.extractor)
-    with open_context(settings, asked.model, output, processes, cache) as context:
-        run(context, asked)
+    settings = Settings.of(num_images=asked.num_images, extractor=asked.extractor)
+    with open_evaluation(settings, asked.model, output, processes, cache) as evaluation:
+        run(evaluation, asked)
     typer.echo((output / "encoders.md").read_text())

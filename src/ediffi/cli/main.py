@@ -10,10 +10,9 @@ from typing import Any
 
 import typer
 
-from ediffi.cli import bench, data, experiment, train
+from ediffi.cli import bench, data, evaluate, experiment, train
 from ediffi.cli.compare import compare
 from ediffi.cli.encode import encode
-from ediffi.cli.evaluate import evaluate
 from ediffi.cli.generate import generate
 from ediffi.cli.info import info
 from ediffi.cli.paint import paint
@@ -33,7 +32,7 @@ app.command()(paint)
 app.command()(vary)
 app.command()(info)
 app.command()(encode)
-app.command()(evaluate)
+app.add_typer(evaluate.app, name="evaluate")
 app.command()(compare)
 app.add_typer(data.app, name="data")
 app.add_typer(experiment.app, name="experiment")

@@ -6,23 +6,21 @@ import base64
 import html
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from ediffi.core.files import make_folder, write_atomically
-from ediffi.evaluate import scores
-from ediffi.evaluate.evaluation import write_record
-from ediffi.evaluate.gallery import Gallery, Open, Order
+from ediffi.core.files import write_atomically
+from ediffi.core.types import Pixels
+from ediffi.evaluate.evaluation import Evaluation
+from ediffi.evaluate.gallery import Gallery
 from ediffi.evaluate.judges import text_features
-from ediffi.evaluate.pictures import Picture
-from ediffi.evaluate.plots import percent
-from ediffi.model import Cascade
-
-if TYPE_CHECKING:
-    from ediffi.evaluate.evaluation import Context
+from ediffi.evaluate.metrics import Asked, concept, kernel_distance, style
+from ediffi.evaluate.report import interval, percent
+from ediffi.evaluate.shares import share
+from ediffi.evaluate.subject import Subject, write_record
 
 SHOWN = 256  # pixels: small pictures are enlarged by whole pixels, larger ones averaged down
 PAGE_PICTURES = 64
@@ -39,60 +37,41 @@ img{width:256px;height:256px;image-rendering:pixelated}code{font-size:.85em}
 
 
 def compare(
-    context: Context, other: Cascade, open_other: Open, prompts: Sequence[str] | None = None
+    evaluation: Evaluation, other: Subject, prompts: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """Draw with both models and write `index.html` and `compare.json` to the context's folder.
+    """Draw with both models and write `index.html` and `compare.json` to the first one's folder.
 
-    context: of the first model; its prompts, or `prompts`, are drawn by both with the same seeds.
+    evaluation: of the first model; its prompts, or `prompts`, are drawn by both with the same
+    seeds.
     """
-    make_folder(context.folder)
-    asked = None if prompts is not None else context.asked
-    texts = list(prompts or (asked.captions if asked else ()))
-    pair = [(context.cascade, context.open_cascade), (other, open_other)]
+    asked = evaluation.asked if prompts is None else None
+    texts = list(prompts or evaluation.asked.captions)
+    judges, stage = evaluation.judges, evaluation.stage
+    subjects = {"A": evaluation.subject, "B": other}
     galleries, features = [], []
-    for letter, (cascade, open_cascade) in zip("AB", pair, strict=True):
-        order = Order(tuple(texts), tuple(range(len(texts))), context.stage)
-        gallery = Gallery(context.folder / "pictures", order, cascade)
-        tell = context.tell(f"pictures of {letter}", len(texts))
-        gallery.draw(open_cascade, processes=context.processes, report=tell)
-        galleries.append(gallery)
-        features.append(context.features(f"features of {letter}", gallery))
-    figures = _figures(context, texts, asked, features)
+    for letter, subject in subjects.items():
+        galleries.append(subject.draw_prompts(f"pictures of {letter}", texts, stage))
+        features.append(subject.features(galleries[-1], evaluation.extractor, letter))
     record = {
-        "models": [
-            {
-                "name": cascade.config.name,
-                "hash": cascade.hash,
-                "images_seen": {s.name: s.images_seen for s in cascade.config.stages},
-                "sampling": {
-                    s.name: s.sampling.model_dump(mode="json")
-                    for s in cascade.config.stages
-                    if s.resolution <= context.stage
-                },
-            }
-            for cascade, _ in pair
-        ],
-        "stage": context.stage,
+        "models": [subject.facts(stage) for subject in subjects.values()],
+        "stage": stage,
         "prompts": len(texts),
         "seeds": "a prompt's number",
-        "extractor": {
-            "name": context.judges.extractor.name,
-            "sha256": context.judges.extractor.hash,
-        },
-        "judges": {"hash": context.judges.hash, "accuracy_on_real": context.judges.accuracy},
-        "figures": figures,
+        "extractor": {"name": evaluation.extractor.name, "sha256": evaluation.extractor.hash},
+        "judges": {"hash": judges.hash, "accuracy_on_real": judges.accuracy},
+        "figures": _figures(evaluation, texts, asked, features),
     }
-    write_record(context.folder / "compare.json", record)
-    page = _page(record, texts, galleries)
-    write_atomically(context.folder / "index.html", page.encode())
+    folder = evaluation.subject.folder
+    write_record(folder / "compare.json", record)
+    write_atomically(folder / "index.html", _page(record, texts, galleries).encode())
     return record
 
 
 def _figures(
-    context: Context, texts: Sequence[str], asked: scores.Asked | None, features: Sequence[Tensor]
+    evaluation: Evaluation, texts: Sequence[str], asked: Asked | None, features: Sequence[Tensor]
 ) -> dict[str, Any]:
     """Each figure as [of A, of B]; a difference is B - A, paired by prompt and seed."""
-    judges = context.judges
+    judges = evaluation.judges
     words = asked.texts if asked else text_features(texts)
     cosines = [judges.matcher.score(f, words).double().numpy() for f in features]
     difference = cosines[1] - cosines[0]
@@ -101,19 +80,20 @@ def _figures(
     out: dict[str, Any] = {
         "match_cosine": [float(c.mean()) for c in cosines],
         "match_difference": {"value": mean, "low": mean - error, "high": mean + error},
-        "b_fits_better": scores.share([bool(d > 0) for d in difference]),
+        "b_fits_better": share([bool(d > 0) for d in difference]),
     }
     if asked is not None:
-        reference = context.real("reference")
-        out["kid_x1000"] = [scores.kid_scores(f, reference) for f in features]
-        for name, measure in (("concept", scores.concept_scores), ("style", scores.style_scores)):
-            out[name] = [measure(judges, f, asked)["top1"] for f in features]
+        both = [evaluation.seen(f) for f in features]
+        out["kid_x1000"] = [kernel_distance(seen) for seen in both]
+        for name, measure in (("concept", concept), ("style", style)):
+            if name in evaluation.metrics:
+                out[name] = [measure(seen)["top1"] for seen in both]
     return out
 
 
 def _page(record: dict[str, Any], texts: Sequence[str], galleries: Sequence[Gallery]) -> str:
     names = [
-        f"{html.escape(m['name'])} <code>{(m['hash'] or 'unsaved')[:12]}</code>"
+        f"{html.escape(m['model'])} <code>{(m['model_hash'] or 'unsaved')[:12]}</code>"
         for m in record["models"]
     ]
     rows = "".join(
@@ -146,14 +126,11 @@ def _rows(figures: dict[str, Any]) -> list[tuple[str, list[str]]]:
     d = figures["match_difference"]
     rows = [
         ("picture fits caption: cosine", [f"{value:.3f}" for value in figures["match_cosine"]]),
-        ("B - A (95 %)", ["", f"{d['value']:+.3f} ({d['low']:+.3f} to {d['high']:+.3f})"]),
+        ("B - A (95 %)", ["", interval(d, "+.3f")]),
         ("prompts that B's picture fits better", ["", percent(figures["b_fits_better"]["share"])]),
     ]
     if "kid_x1000" in figures:
-        text = [
-            f"{k['value']:.2f} ({k['low']:.2f} to {k['high']:.2f})" for k in figures["kid_x1000"]
-        ]
-        rows.append(("kernel distance x 1000 (95 %)", text))
+        rows.append(("kernel distance x 1000 (95 %)", [interval(k) for k in figures["kid_x1000"]]))
     for name in ("concept", "style"):
         if name in figures:
             text = [f"{percent(s['share'])} of {s['pictures']}" for s in figures[name]]
@@ -166,7 +143,7 @@ def _spread(num: int, most: int) -> list[int]:
     return [i * num // most for i in range(most)]
 
 
-def _data_url(picture: Picture) -> str:
+def _data_url(picture: Pixels) -> str:
     image = Image.fromarray(np.ascontiguousarray(picture))
     if picture.shape[0] > SHOWN:
         image = image.resize((SHOWN, SHOWN), Image.Resampling.BOX)

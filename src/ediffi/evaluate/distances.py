@@ -54,11 +54,7 @@ class Interval:
     high: float
 
     def scaled(self, factor: float) -> dict[str, float]:
-        return {
-            "value": self.value * factor,
-            "low": self.low * factor,
-            "high": self.high * factor,
-        }
+        return {name: value * factor for name, value in vars(self).items()}
 
 
 def kid(a: Tensor, b: Tensor, *, seed: int = 0) -> Interval:
@@ -76,6 +72,14 @@ def kid(a: Tensor, b: Tensor, *, seed: int = 0) -> Interval:
     halves = _mmd2(xx, yy, xy, _half_samples(len(x), rng), _half_samples(len(y), rng))
     error = 1.96 * float(halves.std(ddof=1))
     return Interval(float(whole), float(whole) - error, float(whole) + error)
+
+
+def cmmd(a: Tensor, b: Tensor) -> float:
+    """CMMD, Jayasumana et al. 2024, of CLIP embeddings: squared MMD of unit vectors with the kernel
+    exp(-|x - y|^2 / 200), the biased estimate times 1,000, as they report it."""
+    x, y = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (_array(a), _array(b)))
+    xx, yy, xy = (np.exp(-_squared(p, q) / 200).mean() for p, q in ((x, x), (y, y), (x, y)))
+    return float(1000 * (xx + yy - 2 * xy))
 
 
 def neighbours(real: Tensor, fake: Tensor, *, nearest: int = NEAREST) -> dict[str, float]:

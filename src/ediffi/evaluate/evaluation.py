@@ -8,267 +8,266 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from torch import Tensor
 
-import ediffi
 from ediffi.core.errors import UserError
-from ediffi.core.files import make_folder, write_atomically
 from ediffi.encoders import DEFAULT_TEXT
-from ediffi.evaluate import scores
-from ediffi.evaluate.gallery import DTYPE, Gallery, Open, Order
-from ediffi.evaluate.judges import Judges, open_judges, text_features
+from ediffi.evaluate.collection import CollectionSet
+from ediffi.evaluate.examples import Examples
+from ediffi.evaluate.extractor import EFFICIENTNET, Extractor, open_extractor
+from ediffi.evaluate.judges import Judges, Lessons, open_judges
+from ediffi.evaluate.metrics import AT_EVERY_GUIDANCE, AT_SHIPPED_GUIDANCE, METRICS, Asked, Seen
 from ediffi.evaluate.pictograms import PictogramSet
-from ediffi.evaluate.pictures import Report
-from ediffi.evaluate.scores import Asked
-from ediffi.model import Cascade
+from ediffi.evaluate.subject import Subject, write_record
+from ediffi.model import stages_to_run
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.sources import cache_root
 
-CURVE_METRICS = ("fd", "kid", "clip", "concept", "style")
-"""Measured at every guidance scale."""
+DISTANCES = ("fd", "kid")
 
 
 class Settings(BaseModel):
-    """What `ediffi evaluate` was asked for.
+    """What `ediffi evaluate run` was asked for.
 
-    metrics: names of `CURVE_METRICS` and `headline_metrics()`; guidance: scales of the base, None
-    stands for the stage's own; stage: resolution to stop at, None for the base's.
+    data: "pictogram", or a folder of shards; split: of the pictogram grid; metrics: names of
+    `METRICS`, None for all that the data allows; guidance: scales of the base, None for the one
+    that the model ships with; stage: resolution to stop at, None for the base's; extractor: see
+    `open_extractor`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: Literal["pictogram"] = "pictogram"
+    data: str = "pictogram"
     split: Literal["train", "held-out"] = "train"
-    metrics: tuple[str, ...] = CURVE_METRICS
+    metrics: tuple[str, ...] | None = None
     guidance: tuple[float, ...] | None = None
     num_images: int = Field(default=1000, ge=8, le=100_000)
     stage: int | None = None
-    extractor: str = "efficientnet-lite0"
+    extractor: str = EFFICIENTNET
 
     @field_validator("metrics")
     @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        known = (*CURVE_METRICS, *headline_metrics())
-        unknown = [name for name in names if name not in known]
-        if unknown or not names:
-            raise ValueError(f"unknown metric {unknown}: choose from {', '.join(known)}")
+    def _known(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in names or ():
+            if name not in METRICS:
+                raise ValueError(f"unknown metric {name!r}: choose from {', '.join(METRICS)}")
         return names
+
+    @classmethod
+    def of(cls, **asked: Any) -> Settings:
+        """Checked; None stands for the default.
+
+        Raises:
+            UserError: a wrong value.
+        """
+        try:
+            return cls(**{name: value for name, value in asked.items() if value is not None})
+        except ValidationError as error:
+            raise UserError.of(error) from error
+
+
+class DataSet(Protocol):
+    """What a model is asked to draw, and the real pictures to compare with.
+
+    prompts: their captions are asked for; reference: other pictures of the same kind; halves:
+    pictures of disjoint drawings, for the floor of a distance, None where there are none; lessons:
+    for the judges; training: all that the model learned from, None where that is not known.
+    """
+
+    @property
+    def prompts(self) -> Examples: ...
+    @property
+    def reference(self) -> Examples: ...
+    @property
+    def halves(self) -> tuple[Examples, Examples] | None: ...
+    @property
+    def lessons(self) -> Lessons: ...
+    @property
+    def training(self) -> Examples | None: ...
+
+    def facts(self) -> dict[str, Any]:
+        """For the protocol."""
+
+    def name_of(self, concept: str) -> str:
+        """What a concept is called."""
 
 
 @dataclass(frozen=True)
-class Context:
-    """What every metric may use."""
+class Evaluation:
+    """Settings, a model and a data set. cache: folder of judges and features of real pictures."""
 
     settings: Settings
-    cascade: Cascade
-    open_cascade: Open
-    grid: Grid
-    folder: Path
-    processes: int
-    cache_dir: Path | None
-    report: Report
+    subject: Subject
+    data: DataSet
+    cache: Path
+
+    @classmethod
+    def open(
+        cls, settings: Settings, subject: Subject, cache_dir: Path | None = None
+    ) -> Evaluation:
+        """With the data set that the settings name. cache_dir: where the pictogram grid was built,
+        and what is computed of real pictures is kept.
+
+        Raises:
+            UserError: no such data, or the model draws nothing of it.
+        """
+        cache = cache_dir or cache_root()
+        if settings.data != "pictogram":
+            if settings.split == "held-out":
+                raise UserError("--split is of the pictogram grid: give a folder that is held out")
+            return cls(settings, subject, CollectionSet(Path(settings.data)), cache)
+        grid = Grid.load(cache_dir)
+        data = PictogramSet(grid, subject.cascade.config, settings.split)
+        return cls(settings, subject, data, cache)
 
     @property
     def stage(self) -> int:
         """Resolution of the pictures."""
-        return self.settings.stage or self.cascade.config.stages[0].resolution
+        return self.settings.stage or self.subject.base_side
 
     @property
-    def headline(self) -> float:
+    def shipped_guidance(self) -> float:
         """The guidance scale that the model ships with."""
-        return self.cascade.config.stages[0].sampling.guidance_scale
+        return self.subject.cascade.config.stages[0].sampling.guidance_scale
 
     @cached_property
-    def data(self) -> PictogramSet:
-        features = (self.cache_dir or cache_root()) / "evaluate"
-        return PictogramSet(self.grid, self.cascade.config, self.settings.split, features)
+    def extractor(self) -> Extractor:
+        return open_extractor(self.settings.extractor)
 
     @cached_property
     def judges(self) -> Judges:
-        return open_judges(
-            self.grid,
-            self.data.concepts,
-            self.data.styles,
-            extractor=self.settings.extractor,
-            cache_dir=self.cache_dir,
-            report=self.report,
-        )
+        return open_judges(self.data.lessons, self.extractor, self.cache, self.subject.report)
 
     @cached_property
     def asked(self) -> Asked:
-        scenes = self.data.prompts(self.settings.num_images)
-        return Asked(scenes, text_features([scene.caption for scene in scenes]))
+        return Asked.of(self.data.prompts.first(self.settings.num_images))
 
-    def real(self, kind: str, num: int | None = None) -> Tensor:
-        """Features of real pictures, see `PictogramSet.real`."""
-        num = num or self.settings.num_images
-        tell = self.tell(f"real pictures ({kind})", num)
-        return self.data.real(kind, num, self.stage, self.judges.extractor, tell)
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """Those asked for.
 
-    def draw(
-        self, what: str, prompts: Sequence[str], seeds: Sequence[int], guidance: float
-    ) -> Gallery:
-        """Draw prompts, or find them drawn."""
-        return self.draw_order(what, Order(tuple(prompts), tuple(seeds), self.stage, guidance))
+        Raises:
+            UserError: the data does not allow one of them.
+        """
+        possible = {name: True for name in METRICS} | {
+            "concept": self.judges.concept is not None,
+            "style": self.judges.style is not None,
+            "memorization": self.data.training is not None,
+        }
+        asked = self.settings.metrics or tuple(name for name in METRICS if possible[name])
+        for name in asked:
+            if not possible[name]:
+                raise UserError(f"--metrics {name} cannot be measured on {self.settings.data}")
+        return asked
 
-    def draw_order(self, what: str, order: Order) -> Gallery:
-        """Draw an order, or find it drawn."""
-        gallery = Gallery(self.folder / "pictures", order, self.cascade)
-        tell = self.tell(what, len(gallery))
-        gallery.draw(self.open_cascade, processes=self.processes, report=tell)
-        return gallery
+    def real(self, examples: Examples, num: int | None = None) -> Tensor:
+        """Features of the first real pictures, as many as are drawn unless told otherwise."""
+        examples = examples.first(num or self.settings.num_images)
+        tell = self.subject.tell("real pictures", len(examples))
+        return examples.features(self.extractor, self.stage, self.cache / "evaluate", tell)
 
-    def features(self, what: str, gallery: Gallery) -> Tensor:
-        """What the judges see of drawn pictures."""
-        return gallery.features(self.judges.extractor, self.tell(what, len(gallery)))
+    def drawn_features(self, what: str, prompts: Sequence[str], guidance: float) -> Tensor:
+        """Features of a picture of each prompt, by its number as seed."""
+        gallery = self.subject.draw_prompts(what, prompts, self.stage, guidance)
+        return self.subject.features(gallery, self.extractor, what)
 
-    def tell(self, what: str, total: int) -> Callable[[int], None]:
-        return lambda more: self.report(what, more, total)
+    def seen(self, features: Tensor) -> Seen:
+        """Pictures of the prompts, by their features, beside what they are measured against."""
+        reference = self.real(self.data.reference) if self.wants_distances else features
+        return Seen(features, self.asked, reference, self.judges)
 
-
-Metric = Callable[[Context], dict[str, Any]]
-
-
-def headline_metrics() -> dict[str, Metric]:
-    """Measured once, with the guidance that the model ships with."""
-    from ediffi.evaluate.compose import compose_scores
-    from ediffi.evaluate.diversity import diversity_scores
-    from ediffi.evaluate.layout import layout_scores
-    from ediffi.evaluate.memorization import memorization_scores
-
-    return {
-        "compose": compose_scores,
-        "diversity": diversity_scores,
-        "memorization": memorization_scores,
-        "layout": layout_scores,
-    }
+    @property
+    def wants_distances(self) -> bool:
+        """Whether pictures are compared with a reference."""
+        return any(name in self.metrics for name in DISTANCES)
 
 
-def evaluate(context: Context) -> dict[str, Any]:
-    """Draw, score and write `record.json` to the context's folder; returns the record."""
+def evaluate(evaluation: Evaluation) -> dict[str, Any]:
+    """Draw, score and write `record.json` to the subject's folder; returns the record."""
     started, clock = datetime.now(UTC), time.perf_counter()
-    make_folder(context.folder)
-    settings = context.settings
-    context.cascade.plan(stop_at=context.stage)  # a wrong --stage is told before any work
-    curved = set(settings.metrics) & set(CURVE_METRICS)
-    scales = (settings.guidance or (context.headline,)) if curved else ()
-    record: dict[str, Any] = {
-        "protocol": protocol(context),
-        "judges": {
-            "accuracy_on_real": context.judges.accuracy,
-            "left_out": left_out(context),
-        },
-        "curve": [_point(context, scale) for scale in scales],
-        "real": _real(context) if curved else {},
+    subject, judges = evaluation.subject, evaluation.judges
+    stages_to_run(subject.cascade.config, evaluation.stage)  # a wrong --stage is told first
+    scales = evaluation.settings.guidance or (evaluation.shipped_guidance,)
+    left_out = {
+        evaluation.data.name_of(own): evaluation.data.name_of(other)
+        for own, other in judges.left_out.items()
     }
-    for name, measure in headline_metrics().items():
-        if name in settings.metrics:
-            record[name] = {"guidance": context.headline, **measure(context)}
+    record: dict[str, Any] = {
+        "protocol": protocol(evaluation),
+        "judges": {"accuracy_on_real": judges.accuracy, "left_out": left_out},
+        "curve": [],
+        "real": {},
+    }
+    if any(name in AT_EVERY_GUIDANCE for name in evaluation.metrics):
+        record["curve"] = [_point(evaluation, scale) for scale in scales]
+        record["real"] = _real(evaluation)
+    for name, measure in AT_SHIPPED_GUIDANCE.items():
+        if name in evaluation.metrics:
+            record[name] = {"guidance": evaluation.shipped_guidance, **measure(evaluation)}
     record["timestamps"] = {
         "started": started.isoformat(timespec="seconds"),
-        "processes": context.processes,
+        "processes": subject.processes,
         "seconds": round(time.perf_counter() - clock, 1),
     }
-    write_record(context.folder / "record.json", record)
+    write_record(subject.folder / "record.json", record)
     return record
 
 
-def protocol(context: Context) -> dict[str, Any]:
+def protocol(evaluation: Evaluation) -> dict[str, Any]:
     """All that a figure depends on."""
-    config, judges = context.cascade.config, context.judges
-    names = {"clip": f"match-{judges.extractor.name}-minilm"}
-    names |= {kind: f"{kind}-{judges.extractor.name}" for kind in ("fd", "kid")}
+    extractor = evaluation.extractor
+    names = {kind: f"{kind}-{extractor.name}" for kind in DISTANCES}
     return {
-        "settings": context.settings.model_dump(mode="json"),
-        "ediffi": ediffi.__version__,
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "model": config.name,
-        "model_hash": context.cascade.hash,
-        "images_seen": {stage.name: stage.images_seen for stage in config.stages},
-        "encoders": {role: spec.source for role, spec in config.encoders.items()},
-        "data": context.data.facts(),
+        "settings": evaluation.settings.model_dump(mode="json"),
+        **evaluation.subject.facts(evaluation.stage),
+        "data": evaluation.data.facts(),
         "seeds": "a prompt's number",
-        "stage": context.stage,
-        "sampling": {
-            stage.name: stage.sampling.model_dump(mode="json")
-            for stage in config.stages
-            if stage.resolution <= context.stage
-        },
-        "sigma_schedule": "Karras et al. 2022, eq. 5, from sigma_max to sigma_min, then 0",
-        "dtype": str(DTYPE).removeprefix("torch."),
-        "names": names,
+        "names": {"clip": f"match-{extractor.name}-minilm", **names},
         "extractor": {
-            "name": judges.extractor.name,
-            "sha256": judges.extractor.hash,
-            "resize": f"bicubic to {judges.extractor.side} px, antialiased, clipped",
+            "name": extractor.name,
+            "sha256": extractor.hash,
+            "resize": extractor.resize,
         },
-        "judges": judges.hash,
+        "judges": evaluation.judges.hash,
         "text_features": {"source": DEFAULT_TEXT.source, "sha256": DEFAULT_TEXT.sha256},
-        "reference": "as many other scenes of the same cells",
+        "reference": "as many other pictures of the same kind",
         "null": "each picture with the prompt half the list further",
     }
 
 
-def left_out(context: Context) -> dict[str, str]:
-    """Concepts that the judge confuses on real pictures -> what it takes them for, by label."""
-    names = context.data.composer.words
-    return {names[own][0]: names[other][0] for own, other in context.judges.left_out.items()}
+def _point(evaluation: Evaluation, guidance: float) -> dict[str, Any]:
+    """All metrics of the curve at one guidance scale."""
+    what = f"pictures, guidance {guidance:g}"
+    features = evaluation.drawn_features(what, evaluation.asked.captions, guidance)
+    return {"guidance": guidance, **_scores(evaluation, evaluation.seen(features))}
 
 
-def _point(context: Context, guidance: float) -> dict[str, Any]:
-    """All curve metrics at one guidance scale."""
-    asked = context.asked
-    seeds = range(len(asked.scenes))
-    name = f"pictures, guidance {guidance:g}"
-    gallery = context.draw(name, asked.captions, seeds, guidance)
-    fake = context.features(f"features, guidance {guidance:g}", gallery)
-    return {"guidance": guidance, **_scores(context, fake)}
-
-
-def _scores(context: Context, fake: Tensor) -> dict[str, Any]:
-    judges, asked, metrics = context.judges, context.asked, context.settings.metrics
-    reference = context.real("reference") if {"fd", "kid"} & set(metrics) else fake
-    measures: dict[str, Callable[[], dict[str, Any]]] = {
-        "fd": lambda: scores.fd_scores(fake, reference),
-        "kid": lambda: scores.kid_scores(fake, reference),
-        "clip": lambda: scores.match_scores(judges, fake, asked),
-        "concept": lambda: scores.concept_scores(judges, fake, asked),
-        "style": lambda: scores.style_scores(judges, fake, asked),
-    }
-    return {name: measure() for name, measure in measures.items() if name in metrics}
-
-
-def _real(context: Context) -> dict[str, Any]:
-    """What real pictures score: the prompts' own scenes as if they were outputs (ceilings, and the
-    floor that comes from sampling), and disjoint drawings against each other."""
-    ceiling = _scores(context, context.real("prompts"))
-    wanted = [name for name in ("fd", "kid") if name in context.settings.metrics]
-    if not wanted:
-        return {"prompts": ceiling}
-    try:
-        halves = [context.real(f"half-{number}") for number in (0, 1)]
-    except UserError as error:  # a split so small that one half is empty
-        return {"prompts": ceiling, "disjoint_halves": {"none": str(error)}}
-    measures = {"fd": scores.fd_scores, "kid": scores.kid_scores}
+def _scores(evaluation: Evaluation, seen: Seen, names: Sequence[str] = METRICS) -> dict[str, Any]:
     return {
-        "prompts": ceiling,
-        "disjoint_halves": {name: measures[name](halves[0], halves[1]) for name in wanted},
+        name: measure(seen)
+        for name, measure in AT_EVERY_GUIDANCE.items()
+        if name in evaluation.metrics and name in names
     }
 
 
-def write_record(path: Path, record: dict[str, Any]) -> None:
-    """Indented JSON."""
-    write_atomically(path, (json.dumps(record, indent=2) + "\n").encode())
+def _real(evaluation: Evaluation) -> dict[str, Any]:
+    """What real pictures score: the prompts' own as if they were drawn (ceilings, and the floor
+    that comes from sampling), and disjoint drawings against each other."""
+    prompts = evaluation.seen(evaluation.real(evaluation.data.prompts))
+    out = {"prompts": _scores(evaluation, prompts)}
+    if evaluation.wants_distances and evaluation.data.halves:
+        first, second = (evaluation.real(half) for half in evaluation.data.halves)
+        halves = Seen(first, evaluation.asked, second, evaluation.judges)
+        out["disjoint_halves"] = _scores(evaluation, halves, DISTANCES)
+    return out
 
 
 def read_record(path: Path) -> tuple[Settings, dict[str, Any]]:
@@ -278,5 +277,5 @@ def read_record(path: Path) -> tuple[Settings, dict[str, Any]]:
         return Settings.model_validate(record["protocol"]["settings"]), record
     except OSError as error:
         raise UserError(f"cannot read the record {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is no record of an evaluation: {error}") from error

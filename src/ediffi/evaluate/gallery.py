@@ -6,8 +6,7 @@ again, so that rounding in half precision is the same whenever and wherever it i
 
 from __future__ import annotations
 
-import hashlib
-import json
+import io
 import multiprocessing
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from PIL import Image
 from torch import Tensor
@@ -25,9 +23,9 @@ from torch import Tensor
 from ediffi.core.errors import Notice
 from ediffi.core.files import make_folder, write_atomically
 from ediffi.core.pixels import to_uint8
+from ediffi.core.types import Pixels
+from ediffi.evaluate.examples import Tell, digest, kept_features
 from ediffi.evaluate.extractor import Extractor
-from ediffi.evaluate.pictures import Picture, save_picture
-from ediffi.evaluate.real import enlarged
 from ediffi.model import Cascade
 
 DTYPE = torch.bfloat16
@@ -71,41 +69,31 @@ class Gallery:
         """folder: of all galleries; this one's is named by the model and the order."""
         sampling = [s.sampling.model_dump() for s in cascade.config.stages]
         facts = [cascade.hash, repr(order), sampling, torch.__version__]
-        digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-        self.folder = folder / digest[:16]
+        self.folder = folder / digest(facts)[:16]
         self.order = order
         self.paths = [self.folder / f"{n:05d}.png" for n in range(len(order.prompts))]
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def picture(self, number: int) -> Picture:
+    def picture(self, number: int) -> Pixels:
         """(H, W, 3) uint8."""
         return np.asarray(Image.open(self.paths[number]).convert("RGB"))
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[Pixels]:
         return (self.picture(number) for number in range(len(self)))
 
-    def draw(
-        self,
-        open_cascade: Open,
-        *,
-        processes: int = 1,
-        report: Callable[[int], None] = lambda more: None,
-    ) -> None:
-        """Draw what is missing. open_cascade: picklable, if there are several processes."""
-        make_folder(self.folder)
-        size = self.order.block
-        blocks = [range(i, min(i + size, len(self))) for i in range(0, len(self), size)]
-        todo = [b for b in blocks if not all(self.paths[n].exists() for n in b)]
-        report(len(self) - sum(map(len, todo)))
+    def draw(self, cascade: Cascade, tell: Tell = lambda more: None) -> None:
+        """Draw what is missing."""
+        for block in self._missing(tell):
+            self.draw_block(cascade, block)
+            tell(len(block))
+
+    def draw_in_processes(self, open_cascade: Open, processes: int, tell: Tell) -> None:
+        """The same in several processes, each with its part of the threads. open_cascade opens the
+        model in each of them, and must be picklable."""
+        todo = self._missing(tell)
         if not todo:
-            return
-        if processes <= 1:
-            cascade = open_cascade()
-            for block in todo:
-                self._draw_block(cascade, block)
-                report(len(block))
             return
         threads = max(1, torch.get_num_threads() // processes)
         context = multiprocessing.get_context("spawn")
@@ -114,49 +102,39 @@ class Gallery:
             try:
                 for job in as_completed(jobs):
                     job.result()
-                    report(len(jobs[job]))
+                    tell(len(jobs[job]))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _draw_block(self, cascade: Cascade, numbers: Sequence[int]) -> None:
+    def draw_block(self, cascade: Cascade, numbers: Sequence[int]) -> None:
+        """Draw these pictures together."""
         pictures = to_uint8(cascade.generate(**self.order.options(numbers)))
         for number, picture in zip(numbers, pictures, strict=True):
             save_picture(self.paths[number], picture)
 
-    def features(
-        self, extractor: Extractor, report: Callable[[int], None] = lambda more: None
-    ) -> Tensor:
+    def _missing(self, tell: Tell) -> list[range]:
+        """Blocks that are not whole; tells how many pictures are there."""
+        make_folder(self.folder)
+        size = self.order.block
+        blocks = [range(i, min(i + size, len(self))) for i in range(0, len(self), size)]
+        missing = [b for b in blocks if not all(self.paths[n].exists() for n in b)]
+        tell(len(self) - sum(map(len, missing)))
+        return missing
+
+    def features(self, extractor: Extractor, tell: Tell = lambda more: None) -> Tensor:
         """(N, D) of all pictures, computed once and kept beside them."""
+        path = self.folder / f"features-{extractor.hash[:12]}.safetensors"
         return kept_features(
-            self.folder / f"features-{extractor.hash[:12]}.safetensors",
-            extractor,
-            len(self),
-            lambda rows: enlarged([self.picture(n) for n in rows], extractor.side),
-            report,
+            path, extractor, len(self), lambda rows: [self.picture(n) for n in rows], tell
         )
 
 
-def kept_features(
-    path: Path,
-    extractor: Extractor,
-    num: int,
-    images: Callable[[Sequence[int]], Tensor],
-    report: Callable[[int], None] = lambda more: None,
-) -> Tensor:
-    """The features of pictures 0 to num - 1, from `path` or else from their images."""
-    if path.exists():
-        report(num)
-        return safetensors.torch.load_file(path)["features"]
-    parts = []
-    for start in range(0, num, extractor.batch):
-        rows = range(start, min(num, start + extractor.batch))
-        parts.append(extractor(images(rows)))
-        report(len(rows))
-    features = torch.cat(parts)
-    make_folder(path.parent)
-    write_atomically(path, safetensors.torch.save({"features": features}))
-    return features
+def save_picture(path: Path, picture: Pixels) -> None:
+    """Write one picture as a PNG file, whole or not at all."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    write_atomically(path, file.getvalue())
 
 
 _worker: dict[str, Cascade] = {}
@@ -169,4 +147,4 @@ def _start(open_cascade: Open, threads: int) -> None:
 
 
 def _draw_in_worker(gallery: Gallery, numbers: Sequence[int]) -> None:
-    gallery._draw_block(_worker["cascade"], numbers)
+    gallery.draw_block(_worker["cascade"], numbers)

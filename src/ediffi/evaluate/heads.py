@@ -1,14 +1,19 @@
-"""Linear classifiers on frozen features, fitted in closed form."""
+"""Linear classifiers on frozen features, fitted in closed form, and kept in files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
+from pathlib import Path
+from typing import Any
 
+import safetensors.torch
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
-from ediffi.data.heldout import drawing
+from ediffi.core.files import make_folder, write_atomically
 
 FOLDS = 5
 RIDGE = 0.3  # times the mean variance of the features
@@ -61,33 +66,50 @@ class LinearHead:
         return [own in row for own, row in zip(labels, best, strict=True)]
 
 
-def fold(hexcode: str, style: str) -> int:
-    """Which fifth of the drawings this one is in; styles that share geometry share it."""
-    return int(sha256(f"fold|{hexcode}|{drawing(style)}".encode()).hexdigest(), 16) % FOLDS
+def fold(group: str) -> int:
+    """Which fifth of the pictures those of this group are in."""
+    return int(sha256(f"fold|{group}".encode()).hexdigest(), 16) % FOLDS
 
 
-def unseen_drawings(
-    features: Tensor,
-    labels: Sequence[str],
-    folds: Sequence[int],
-    *,
-    of: Callable[[int], bool] = lambda row: True,
-) -> list[tuple[int, bool]]:
-    """Cross-validation: each fifth of the drawings is judged by a head fitted on the others.
+def unseen_hits(features: Tensor, labels: Sequence[str], groups: Sequence[str]) -> list[bool]:
+    """Cross-validation: each fifth of the groups is judged by a head fitted on the others.
 
-    of: which rows to judge. Returns (row, hit) of those whose label the others know.
+    Returns the hits of those pictures whose label the others know.
     """
-    out = []
+    folds, out = [fold(group) for group in groups], []
     for number in range(FOLDS):
         rest = [row for row, own in enumerate(folds) if own != number]
         known = {labels[row] for row in rest}
-        mine = [
-            row
-            for row, own in enumerate(folds)
-            if own == number and of(row) and labels[row] in known
-        ]
-        if not mine or len(known) < 2:
-            continue
-        head = LinearHead.fit(features[rest], [labels[row] for row in rest])
-        out += list(zip(mine, head.hits(features[mine], [labels[r] for r in mine]), strict=True))
+        mine = [n for n, own in enumerate(folds) if own == number and labels[n] in known]
+        if mine and len(known) > 1:
+            head = LinearHead.fit(features[rest], [labels[row] for row in rest])
+            out += head.hits(features[mine], [labels[row] for row in mine])
     return out
+
+
+Fitted = tuple[dict[str, LinearHead], dict[str, Tensor], dict[str, Any]]
+"""Heads by name, other tensors, and what is said of them (JSON)."""
+
+
+def kept_heads(path: Path, fit: Callable[[], Fitted]) -> Fitted:
+    """What `fit` gives, from `path` if it is there, or fitted and kept there."""
+    if not path.exists():
+        _write(path, *fit())
+    with safe_open(path, "pt") as file:
+        words = json.loads(file.metadata()["words"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    heads = {
+        name: LinearHead(tensors.pop(f"{name}.weight"), tensors.pop(f"{name}.bias"), labels)
+        for name, labels in words.pop("labels").items()
+    }
+    return heads, tensors, words
+
+
+def _write(
+    path: Path, heads: Mapping[str, LinearHead], tensors: Mapping[str, Tensor], words: Any
+) -> None:
+    parts = {f"{name}.weight": head.weight.contiguous() for name, head in heads.items()}
+    parts |= {f"{name}.bias": head.bias for name, head in heads.items()}
+    said = json.dumps({**words, "labels": {name: head.labels for name, head in heads.items()}})
+    make_folder(path.parent)
+    write_atomically(path, safetensors.torch.save({**parts, **tensors}, metadata={"words": said}))

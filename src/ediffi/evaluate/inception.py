@@ -3,11 +3,13 @@
 The graph is TensorFlow's of 2015-12-05 as ported by pytorch-fid and torch-fidelity (Apache-2.0),
 whose published weight files (`pt_inception-2015-12-05-6726825d.pth`,
 `weights-inception-2015-12-05-6726825d.pth`) it reads. It differs from torchvision's: padding is
-not counted in average pools, and the last block's pool is a maximum.
+not counted in average pools, and the last block's pool is a maximum. torchmetrics and clean-fid are
+no stand-in: they fetch the weights themselves, or want torch-fidelity and with it torchvision.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +20,10 @@ from torch import Tensor, nn
 
 from ediffi.core.errors import UserError
 from ediffi.core.files import file_sha256
-from ediffi.evaluate.pictures import Picture
+from ediffi.core.types import Pixels
+from ediffi.evaluate.examples import digest
 
 SIDE = 299
-RESIZES = ("legacy-tf", "clean")
 
 
 class Conv(nn.Module):
@@ -179,12 +181,13 @@ class FidInception:
     "clean" (PIL's bicubic in float, Parmar et al. 2022).
     """
 
-    batch = 16
+    name, batch = "fid-inception-v3", 16
 
     def __init__(self, weights: Path, *, resize: str = "legacy-tf") -> None:
         if resize not in RESIZES:
             raise UserError(f"no resize {resize!r}: choose from {', '.join(RESIZES)}")
-        self.resize = resize
+        self.resize = f"{resize} to {SIDE} px"
+        self._front = RESIZES[resize]
         self.net = InceptionV3()
         try:
             self.net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
@@ -196,15 +199,15 @@ class FidInception:
                 f"pytorch-fid or torch-fidelity: {error}"
             ) from error
         self.net.eval().requires_grad_(False)
-        self.hash = file_sha256(weights)
+        self.weights_sha256 = file_sha256(weights)
+        self.hash = digest([self.weights_sha256, resize])
 
     @torch.no_grad()
-    def __call__(self, pictures: list[Picture]) -> Tensor:
-        front = legacy_tf if self.resize == "legacy-tf" else clean
-        return self.net((torch.cat([front(p) for p in pictures]) - 128) / 128)
+    def __call__(self, pictures: Sequence[Pixels]) -> Tensor:
+        return self.net((torch.cat([self._front(p) for p in pictures]) - 128) / 128)
 
 
-def legacy_tf(picture: Picture) -> Tensor:
+def legacy_tf(picture: Pixels) -> Tensor:
     """(H, W, 3) uint8 -> (1, 3, 299, 299) in [0, 255]: each pixel between its four neighbours at
     i * H / 299, corners and centres not aligned."""
     pixels = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None]
@@ -219,15 +222,12 @@ def legacy_tf(picture: Picture) -> Tensor:
     return pixels
 
 
-def clean(picture: Picture) -> Tensor:
+def clean(picture: Pixels) -> Tensor:
     """(H, W, 3) uint8 -> (1, 3, 299, 299) in [0, 255]: PIL's bicubic with antialiasing, each
     channel in float, clipped."""
-    channels = [
-        np.asarray(
-            Image.fromarray(picture[..., c].astype(np.float32)).resize(
-                (SIDE, SIDE), Image.Resampling.BICUBIC
-            )
-        )
-        for c in range(3)
-    ]
-    return torch.from_numpy(np.stack(channels)).clip(0, 255)[None]
+    channels = [Image.fromarray(picture[..., c].astype(np.float32)) for c in range(3)]
+    resized = [np.asarray(c.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for c in channels]
+    return torch.from_numpy(np.stack(resized)).clip(0, 255)[None]
+
+
+RESIZES = {"legacy-tf": legacy_tf, "clean": clean}

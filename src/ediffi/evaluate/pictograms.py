@@ -1,137 +1,70 @@
-"""What a model is asked to draw from the pictogram grid, and the real pictures to compare with."""
+"""The pictogram grid as a data set: captions of composed scenes of the model's own vocabulary."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
-from torch import Tensor
-
 from ediffi.core.errors import UserError
+from ediffi.core.types import Pixels
 from ediffi.data.heldout import half
-from ediffi.evaluate.extractor import Extractor
-from ediffi.evaluate.gallery import kept_features
-from ediffi.evaluate.real import enlarged
+from ediffi.evaluate.drawings import Drawings, cells_of
+from ediffi.evaluate.examples import Examples, Labels
+from ediffi.evaluate.judges import Lessons
 from ediffi.model import ModelConfig
+from ediffi.pictogram.captions import STYLES
 from ediffi.pictogram.composer import Composer, SceneConfig
 from ediffi.pictogram.grid import MONOCHROME, Cell, Grid
-from ediffi.pictogram.scene import Scene, words
-from ediffi.train.config import preset_config
+from ediffi.pictogram.scene import words
 
 PROMPT_SEED, REFERENCE_SEED = 1_000_003, 2_000_003  # of scenes; training counts from 0
 HALF_SEEDS = (3_000_003, 4_000_003)
+JUDGE_SEED, TEST_SEED = 1, 2
+NUM_SCENES, NUM_TEST_SCENES = 2_000, 400  # that the judge of captions is fitted on, tested with
+ALL = range(10_000_000)  # scenes never end
+
+# one to four things anywhere, on plain grounds: a 64 px picture has no room for scenery
+SCENES = SceneConfig(
+    styles=tuple(STYLES),
+    mix=(0.45, 0.35, 0.12, 0.08),
+    mirrored=0.0,
+    in_front=0.0,
+    sized=0.2,
+    shadows=0.0,
+    symbols=1.0,
+    backdrops=0.0,
+    recoloured=0.15,
+    detailed=0.1,
+)
 
 
-def concepts_of(config: ModelConfig, grid: Grid) -> tuple[str, ...]:
-    """Hexcodes of what a model claims to draw; of the whole grid if it claims nothing."""
-    if not config.vocabulary:
-        return tuple(grid.concepts)
-    by_label = {concept.label: hexcode for hexcode, concept in grid.concepts.items()}
-    by_label |= {known[0]: hexcode for hexcode, known in words().items()}
-    found = tuple(by_label[label] for label in config.vocabulary if label in by_label)
-    if not found:
-        raise UserError(
-            f"none of the {len(config.vocabulary)} things of {config.name} is in the pictogram "
-            "grid: evaluate it with --data FILE of captions"
-        )
-    return tuple(dict.fromkeys(h for h in found if h in grid.concepts))
+class Scenes:
+    """A source, see `examples.Source`: composed scenes with their captions. Concept and style are
+    known of those with one thing."""
 
+    def __init__(self, composer: Composer, kind: str = "scenes") -> None:
+        self.composer = composer
+        self.kind = kind
+        self.scene = lru_cache(maxsize=10_000)(composer.scene)
 
-class PictogramSet:
-    """Composed scenes of a model's own vocabulary, styles and split.
+    @property
+    def facts(self) -> Any:
+        config = self.composer.config.model_dump(mode="json")
+        return [self.kind, self.composer.grid.fingerprint, config]
 
-    name, hash: of the grid; scenes: how they are composed, for the protocol.
-    """
+    def caption(self, number: int) -> str:
+        return self.scene(number).captions[0].text
 
-    def __init__(
-        self,
-        grid: Grid,
-        config: ModelConfig,
-        split: Literal["train", "held-out"],
-        features_dir: Path,
-    ) -> None:
-        """features_dir: where features of real pictures are kept."""
-        self.grid = grid
-        self.split = split
-        self.features_dir = features_dir
-        self.concepts = concepts_of(config, grid)
-        recipe = preset_config("pictogram", "base").scenes
-        known = tuple(s for s in config.styles if s in grid.styles)
-        self.styles = known or recipe.styles
-        self.scenes = recipe.model_copy(
-            update={
-                "seed": PROMPT_SEED,
-                "concepts": self.concepts,
-                "styles": self.styles,
-                "split": split,
-            }
-        )
+    def labels(self, number: int) -> Labels:
+        items = self.scene(number).items
+        return Labels(items[0].hexcode, items[0].style) if len(items) == 1 else Labels()
 
-    @cached_property
-    def composer(self) -> Composer:
-        """Of the prompts' scenes."""
-        return Composer(self.grid, self.scenes)
-
-    def prompts(self, num: int) -> list[Scene]:
-        """The scenes whose captions are the prompts; a prompt's seed is its number."""
-        return [self.composer.scene(number) for number in range(num)]
-
-    def facts(self) -> dict[str, Any]:
-        """For the protocol."""
-        return {
-            "name": "pictogram",
-            "sha256": self.grid.fingerprint,
-            "split": self.split,
-            "cells": len(self.composer.cells),
-            "concepts": len({cell.hexcode for cell in self.composer.cells}),
-            "scenes": self.scenes.model_dump(mode="json"),
-        }
-
-    def real(self, kind: str, num: int, size: int, extractor: Extractor, tell: Tell) -> Tensor:
-        """Features (num, D) of real scenes, kept for the next time.
-
-        kind: "prompts" (the scenes of the prompts), "reference" (other scenes of the same cells),
-        "half-0" and "half-1" (of disjoint drawings, see `heldout.half`), "grid-0" and "grid-1"
-        (the same of all concepts and colour styles of the grid, whatever the model was taught).
-        """
-        composer = self.composer_of(kind)
-        digest = hashlib.sha256(
-            json.dumps([self.facts(), kind, num, size, extractor.hash]).encode()
-        ).hexdigest()
-        return kept_features(
-            self.features_dir / f"{digest[:24]}.safetensors",
-            extractor,
-            num,
-            lambda rows: enlarged(
-                [composer.render(composer.scene(n), size) for n in rows], extractor.side
-            ),
-            tell,
-        )
-
-    def composer_of(self, kind: str) -> Composer:
-        """Whose scenes are the real pictures of that kind."""
-        if kind == "prompts":
-            return self.composer
-        if kind == "reference":
-            return Composer(self.grid, self.scenes.model_copy(update={"seed": REFERENCE_SEED}))
-        what, number = kind.split("-")[0], int(kind[-1])
-        scenes = self.scenes.model_copy(update={"seed": HALF_SEEDS[number]})
-        if what == "grid":
-            colour = tuple(s for s in self.grid.styles if s not in MONOCHROME)
-            wide = {"concepts": None, "styles": colour, "split": "all"}
-            scenes = scenes.model_copy(update=wide)
-        return HalfComposer(self.grid, scenes, number)
-
-
-Tell = Callable[[int], None]
+    def picture(self, number: int, side: int) -> Pixels:
+        return self.composer.render(self.scene(number), side)
 
 
 class HalfComposer(Composer):
-    """Scenes from one half of the drawings."""
+    """Scenes from one half of the drawings, see `heldout.half`."""
 
     def __init__(self, grid: Grid, config: SceneConfig, number: int) -> None:
         self._half = number
@@ -141,6 +74,97 @@ class HalfComposer(Composer):
         return super()._in_split(cell) and half(cell.hexcode, cell.style) == self._half
 
 
-def single(scenes: Sequence[Scene]) -> list[int]:
-    """The numbers of the scenes with one thing."""
-    return [number for number, scene in enumerate(scenes) if len(scene.items) == 1]
+class PictogramSet:
+    """A data set, see `evaluation.DataSet`: scenes of one split of a model's concepts, styles."""
+
+    training = None  # of scenes there is no end; `python -m studies copies` looks for drawings
+
+    def __init__(
+        self, grid: Grid, config: ModelConfig, split: Literal["train", "held-out"]
+    ) -> None:
+        self.grid = grid
+        self.concepts = concepts_of(config, grid)
+        self.styles = tuple(s for s in config.styles if s in grid.styles) or SCENES.styles
+        shown = {"concepts": self.concepts, "styles": self.styles, "split": split}
+        self.scenes = SCENES.model_copy(update=shown)
+
+    def facts(self) -> dict[str, Any]:
+        cells = self.composer.cells
+        return {
+            "name": "pictogram",
+            "sha256": self.grid.fingerprint,
+            "cells": len(cells),
+            "concepts": len({cell.hexcode for cell in cells}),
+            "scenes": self.composer.config.model_dump(mode="json"),
+        }
+
+    @cached_property
+    def composer(self) -> Composer:
+        """Of the prompts' scenes."""
+        return self._composer(PROMPT_SEED)
+
+    @cached_property
+    def prompts(self) -> Examples:
+        return Examples(Scenes(self.composer), ALL)
+
+    @cached_property
+    def reference(self) -> Examples:
+        return Examples(Scenes(self._composer(REFERENCE_SEED)), ALL)
+
+    @cached_property
+    def halves(self) -> tuple[Examples, Examples] | None:
+        return halves(self.grid, self.scenes)
+
+    @cached_property
+    def lessons(self) -> Lessons:
+        """Every colour style of the grid, held-out cells too."""
+        concepts = sorted(self.concepts)
+        known = tuple(s for s in self.grid.styles if s not in MONOCHROME or s in self.styles)
+        cells = cells_of(self.grid, concepts, known)
+        shown = {"concepts": tuple(concepts), "split": "all"}
+        fit, test = (
+            Scenes(self._composer(seed, styles=styles, **shown))
+            for seed, styles in ((JUDGE_SEED, known), (TEST_SEED, self.styles))
+        )
+        drawings, others = (Drawings(self.composer, cells, seed) for seed in ("fit-{side}", "test"))
+        return Lessons(
+            labelled=Examples(drawings, range(len(cells))),
+            labelled_test=Examples(others, range(len(cells))),
+            captioned=Examples(fit, range(NUM_SCENES)),
+            captioned_test=Examples(test, range(NUM_TEST_SCENES)),
+        )
+
+    def name_of(self, concept: str) -> str:
+        """The word for a hexcode."""
+        return self.composer.words[concept][0]
+
+    def _composer(self, seed: int, **changes: Any) -> Composer:
+        return Composer(self.grid, self.scenes.model_copy(update={"seed": seed, **changes}))
+
+
+def halves(grid: Grid, scenes: SceneConfig) -> tuple[Examples, Examples] | None:
+    """Scenes of the one half of the drawings and of the other; None if one of them is empty."""
+    try:
+        first, second = (
+            HalfComposer(grid, scenes.model_copy(update={"seed": seed}), number)
+            for number, seed in enumerate(HALF_SEEDS)
+        )
+    except UserError:
+        return None
+    return Examples(Scenes(first, "half-0"), ALL), Examples(Scenes(second, "half-1"), ALL)
+
+
+def concepts_of(config: ModelConfig, grid: Grid) -> tuple[str, ...]:
+    """Hexcodes of what a model claims to draw; of the whole grid if it claims nothing."""
+    if not config.vocabulary:
+        return tuple(grid.concepts)
+    by_label = {concept.label: hexcode for hexcode, concept in grid.concepts.items()}
+    by_label |= {known[0]: hexcode for hexcode, known in words().items()}
+    named = (by_label.get(label) for label in config.vocabulary)
+    found = tuple(dict.fromkeys(h for h in named if h in grid.concepts))
+    if len(found) < 2:
+        raise UserError(
+            f"{len(found)} of the {len(config.vocabulary)} things of {config.name} is in the "
+            "pictogram grid: evaluate it on pictures of your own, with --data FOLDER"
+        )
+    return found

@@ -4,35 +4,32 @@ committed before the weights that they judge."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from random import Random
-
-from pydantic import BaseModel, ConfigDict
+from typing import ClassVar
 
 from ediffi.data.heldout import is_concept_held_out
-from ediffi.evaluate.real import RealPicture, real_picture, visible_backgrounds
-from ediffi.evaluate.rows import read_rows
-from ediffi.pictogram.captions import STYLES, article
+from ediffi.evaluate.drawings import RealPicture, real_picture, visible_backgrounds
+from ediffi.pictogram.captions import STYLES
+from ediffi.pictogram.grammar import article
 from ediffi.pictogram.grid import MONOCHROME, NO_COLOUR_GROUPS, Cell, Grid
 from ediffi.pictogram.scene import vocabulary
+from studies.rows import Row, committed
 
-STYLE_PROMPTS = resources.files("studies").joinpath("style_prompts.jsonl")
+STYLE_PROMPTS = committed("style_prompts.jsonl")
 """What `style_prompts` gave before there were weights that read references."""
 
 NUM = 12
 REFERENCE_SIDE = 256
 
 
-class StylePrompt(BaseModel):
+class StylePrompt(Row):
     """A prompt that names no style, and the picture whose style it is to be drawn in.
 
     hexcode: what the prompt asks for; reference: what the reference shows, another concept, in
     `style`; held_out: that cell was never trained on; background: of the prompt.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    what: ClassVar[str] = "prompts with references"
 
     prompt: str
     seed: int
@@ -109,8 +106,3 @@ def _references(grid: Grid, hexcode: str, style: str) -> list[Cell]:
         and cell.concept.group not in NO_COLOUR_GROUPS
     ]
     return [cell for cell in cells if cell.held_out] or cells
-
-
-def read_style_prompts(path: Path | Traversable) -> list[StylePrompt]:
-    """See `read_rows`."""
-    return read_rows(path, StylePrompt, "prompts with references")

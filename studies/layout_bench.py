@@ -1,40 +1,33 @@
-"""The metric `layout`: is each thing where it was painted? On fixed layouts of two and three
-things."""
+"""What the protocol `layout` draws, and what looks at it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ediffi.core.errors import UserError
+from ediffi.core.types import Pixels
+from ediffi.evaluate.examples import Report, kept_features
 from ediffi.evaluate.extractor import Extractor
-from ediffi.evaluate.gallery import Gallery, Order, kept_features
-from ediffi.evaluate.layouts import LAYOUTS, Layout, read_layouts
-from ediffi.evaluate.pictures import Picture, Report
-from ediffi.evaluate.placement import Ranks, candidates, cut, measure, right
-from ediffi.evaluate.real import enlarged
-from ediffi.evaluate.scores import share
+from ediffi.evaluate.gallery import Gallery, Order
+from ediffi.evaluate.heads import LinearHead
+from ediffi.evaluate.shares import share
 from ediffi.paint import DEFAULT_WEIGHT, RegionForm
-from ediffi.pictogram.captions import article
+from ediffi.pictogram.grammar import article
 from ediffi.pictogram.render import Renderer
-
-if TYPE_CHECKING:
-    from ediffi.evaluate.evaluation import Context
+from studies.layout_rows import Layout
+from studies.placement import candidates, cut, measure, right
 
 FORMS = {
     "ours": RegionForm(),
     "paper": RegionForm(placed=False),
     "std": RegionForm("std", "sigma-squared", placed=False),
 }
-NUM_METRIC = 54
 RIGHT_AIM, IOU_AIM = 0.85, 0.75  # of the rate for things alone, and of the ceiling
 
 
@@ -95,7 +88,7 @@ class Bench:
     """Layouts, and what looks at pictures of them."""
 
     rows: Sequence[Layout]
-    judge: Ranks
+    judge: LinearHead
     extractor: Extractor
     report: Report
 
@@ -111,13 +104,12 @@ class Bench:
     def chance(self) -> float:
         return float(np.mean([1 / len(choice) for choice in self.choices]))
 
-    def figures(self, name: str, pictures: Sequence[Picture], folder: Path) -> dict[str, Any]:
+    def figures(self, name: str, pictures: Sequence[Pixels], folder: Path) -> dict[str, Any]:
         """Of a picture of each layout; folder: where features of regions are kept."""
         regions = [(n, thing.box) for n, row in enumerate(self.rows) for thing in row.things]
 
-        def shown(numbers: Sequence[int]) -> Tensor:
-            squares = [cut(pictures[n], box) for n, box in (regions[i] for i in numbers)]
-            return torch.cat([enlarged([square], self.extractor.side) for square in squares])
+        def shown(numbers: Sequence[int]) -> list[Pixels]:
+            return [cut(pictures[n], box) for n, box in (regions[i] for i in numbers)]
 
         def tell(more: int) -> None:
             self.report(f"judging {name}", more, len(regions))
@@ -126,7 +118,7 @@ class Bench:
         features = kept_features(kept, self.extractor, len(regions), shown, tell)
         return measure(self.rows, pictures, right(self.judge, features, self.own, self.choices))
 
-    def real(self, renderer: Renderer, side: int, folder: Path) -> tuple[list[Picture], Path]:
+    def real(self, renderer: Renderer, side: int, folder: Path) -> tuple[list[Pixels], Path]:
         """The real drawings on the layouts' places, and a folder of their own."""
         pictures = [renderer.render(row.scene(renderer.grid), side) for row in self.rows]
         digest = hashlib.sha256(b"".join(picture.tobytes() for picture in pictures)).hexdigest()
@@ -143,39 +135,6 @@ class Bench:
         return share(answers)
 
 
-def layout_scores(context: Context) -> dict[str, Any]:
-    """The metric `layout`: the protocol's main columns on the first layouts that the model's judges
-    know, at the pictures' size."""
-    rows = _known(context)[:NUM_METRIC]
-    rows = [row for row in rows if Counter(len(r.things) for r in rows)[len(row.things)] > 1]
-    facts = {
-        "layouts_sha256": hashlib.sha256(LAYOUTS.read_bytes()).hexdigest(),
-        "layouts": len(rows),
-    }
-    if not rows:
-        return facts | {"columns": {}}
-    side, partners = context.stage, tuple(shuffled(rows))
-    orders = {
-        "none": unpainted(rows, side),
-        "painted": painted(rows, side, "ours", DEFAULT_WEIGHT),
-        "shuffled": painted(rows, side, "ours", DEFAULT_WEIGHT, like=partners),
-    }
-    galleries = {name: context.draw_order(f"layout, {name}", o) for name, o in orders.items()}
-    single = context.draw_order("layout, single", alone(rows, side))
-    bench = Bench(rows, context.judges.concept, context.judges.extractor, context.report)
-    columns = {name: bench.figures(name, list(g), g.folder) for name, g in galleries.items()}
-    real, folder = bench.real(context.data.composer, side, context.folder / "pictures")
-    columns["real"] = bench.figures("real", real, folder)
-    rate = bench.single(single)
-    return facts | {
-        "weight": DEFAULT_WEIGHT,
-        "chance": bench.chance,
-        "single": rate,
-        "columns": columns,
-        "aims": aims(rate, columns["painted"], columns["real"]),
-    }
-
-
 def aims(
     single: Mapping[str, Any], ours: Mapping[str, Any], ceiling: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -186,12 +145,3 @@ def aims(
         "iou_of_ceiling": ours["iou"] / max(ceiling["iou"], 1e-9),
         "iou_aim": IOU_AIM,
     }
-
-
-def _known(context: Context) -> list[Layout]:
-    cells, judged = context.grid.cells, context.judges.judged
-    return [
-        row
-        for row in read_layouts(LAYOUTS)
-        if all(judged(t.hexcode) and (t.hexcode, row.style) in cells for t in row.things)
-    ]

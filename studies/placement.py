@@ -5,29 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ediffi.evaluate.colours import BACKGROUND_RADIUS, border_colour, distance, to_lab
-from ediffi.evaluate.layouts import Box, Layout
-from ediffi.evaluate.pictures import Picture
-from ediffi.evaluate.scores import share
+from ediffi.core.types import Pixels
+from ediffi.evaluate.heads import LinearHead
+from ediffi.evaluate.lab import distance, to_lab
+from ediffi.evaluate.shares import share
+from studies.colours import BACKGROUND_RADIUS, border_colour
+from studies.layout_rows import Box, Layout
 
 CANDIDATES = 10  # what the judge chooses from: the right thing, the layout's others, strangers
 MARGIN = 1.1  # side of what the judge is shown of a region, by the longer side of the region
-
-
-class Ranks(Protocol):
-    """A judge: `ConceptJudge`, or the concept head of `Judges`."""
-
-    @property
-    def labels(self) -> tuple[str, ...]: ...
-
-    def top_k(self, features: Tensor, k: int) -> list[list[str]]: ...
 
 
 def candidates(rows: Sequence[Layout], hexcodes: Sequence[str]) -> list[list[str]]:
@@ -43,7 +36,7 @@ def candidates(rows: Sequence[Layout], hexcodes: Sequence[str]) -> list[list[str
 
 
 def right(
-    judge: Ranks, features: Tensor, own: Sequence[str], choices: Sequence[Sequence[str]]
+    judge: LinearHead, features: Tensor, own: Sequence[str], choices: Sequence[Sequence[str]]
 ) -> list[bool]:
     """Whether the likeliest of each picture's candidates is the right one."""
     ranked = judge.top_k(features, len(judge.labels))
@@ -53,7 +46,7 @@ def right(
     return [a == b for a, b in zip(best, own, strict=True)]
 
 
-def cut(picture: Picture, box: Box) -> Picture:
+def cut(picture: Pixels, box: Box) -> Pixels:
     """A region's square, with the background's colour where it leaves the canvas."""
     side = picture.shape[0]
     left, top, right, bottom = box
@@ -66,7 +59,7 @@ def cut(picture: Picture, box: Box) -> Picture:
     return wide[y : y + length, x : x + length]
 
 
-def overlap(picture: Picture, painted: np.ndarray) -> float:
+def overlap(picture: Pixels, painted: np.ndarray) -> float:
     """Intersection over union of what differs from the background and what is painted."""
     thing = distance(to_lab(picture), to_lab(border_colour(picture))) > BACKGROUND_RADIUS
     small = torch.from_numpy(painted)[None, None]
@@ -75,7 +68,7 @@ def overlap(picture: Picture, painted: np.ndarray) -> float:
 
 
 def measure(
-    rows: Sequence[Layout], pictures: Sequence[Picture], hits: Sequence[bool]
+    rows: Sequence[Layout], pictures: Sequence[Pixels], hits: Sequence[bool]
 ) -> dict[str, Any]:
     """Figures of a picture of each layout; hits: of each thing, as `right` gives them.
 

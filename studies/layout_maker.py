@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from random import Random
 
-from ediffi.evaluate.layouts import Box, Kind, Layout, Place, Point
-from ediffi.evaluate.real import visible_backgrounds
-from ediffi.pictogram.captions import article
+from ediffi.evaluate.drawings import visible_backgrounds
 from ediffi.pictogram.composer import DEFAULT_STYLES, vocabulary
+from ediffi.pictogram.grammar import article
 from ediffi.pictogram.grid import Cell, Grid
+from studies.layout_rows import Box, Kind, Layout, Place, Point
 
 NUM = 240  # two of three have two things
 # centres of the places, and the least and largest side of what is painted there

@@ -3,22 +3,18 @@ before the weights that they judge."""
 
 from __future__ import annotations
 
-from importlib import resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from pydantic import BaseModel, ConfigDict
 
-from ediffi.evaluate.rows import read_rows
 from ediffi.paint import Painting, Region, RegionForm
 from ediffi.pictogram.composer import Background, Item, Scene
 from ediffi.pictogram.grid import Grid
+from studies.rows import Row, committed
 
-LAYOUTS = resources.files("ediffi.evaluate").joinpath("layouts.jsonl")
+LAYOUTS = committed("layouts.jsonl")
 """What `make_layouts` gave before there were weights to judge."""
 
 KINDS = ("box", "blob", "scribble")
@@ -28,11 +24,9 @@ Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 
 
-class Place(BaseModel):
+class Place(Row):
     """A thing and where it is painted. prompt[span[0]:span[1]] names it; hexcode: its cell in the
     grid; points: of the outline, or of the brush's way (width > 0), shares of the canvas."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     hexcode: str
     span: tuple[int, int]
@@ -65,10 +59,10 @@ class Place(BaseModel):
         return left, top, right, bottom
 
 
-class Layout(BaseModel):
+class Layout(Row):
     """A prompt that does not say where its things stand, and where they are painted."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    what: ClassVar[str] = "layouts"
 
     prompt: str
     seed: int
@@ -102,9 +96,4 @@ class Layout(BaseModel):
             label = grid.concepts[thing.hexcode].label
             items.append(Item(thing.hexcode, self.style, label, box))
         background = Background("plain", (self.background,))
-        return Scene(self.seed, "painted", background, tuple(items), self.prompt, ())
-
-
-def read_layouts(path: Path | Traversable) -> list[Layout]:
-    """See `read_rows`."""
-    return read_rows(path, Layout, "layouts")
+        return Scene(self.seed, "painted", background, tuple(items))

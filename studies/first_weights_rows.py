@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from random import Random
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
-
-from ediffi.evaluate.real import visible_backgrounds
-from ediffi.evaluate.rows import read_rows
-from ediffi.pictogram.captions import Thing, write_caption
+from ediffi.evaluate.drawings import visible_backgrounds
 from ediffi.pictogram.composer import DEFAULT_STYLES, vocabulary
+from ediffi.pictogram.grammar import article
 from ediffi.pictogram.grid import Grid
+from studies.rows import Row, committed
 
-FIRST_WEIGHTS = resources.files("studies").joinpath("first_weights_prompts.jsonl")
-"""What `first_weights_prompts` gave before there were weights to judge."""
+FIRST_WEIGHTS = committed("first_weights_prompts.jsonl")
+"""Written before there were weights to judge, in the wordings of the captions of that time."""
 
 
-class FixedPrompt(BaseModel):
+class FixedPrompt(Row):
     """One thing on a plain background. hexcode, style: its cell in the grid; held_out: that cell
     was never trained on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    what: ClassVar[str] = "fixed prompts"
 
     prompt: str
     seed: int
@@ -52,17 +48,9 @@ def first_weights_prompts(
         drawn = [style for style in styles if (hexcode, style) in grid.cells]
         cell = grid.cells[hexcode, rng.choice(drawn)]
         background = rng.choice(visible_backgrounds(cell))
-        caption, _ = write_caption(
-            [Thing(labels[hexcode])],
-            "single",
-            ("plain", (background,)),
-            cell.style,
-            rng,
-            background_share=1.0,
-        )
         rows.append(
             FixedPrompt(
-                prompt=caption,
+                prompt=f"{article(labels[hexcode])} on {article(f'{background} background')}",
                 seed=number,
                 hexcode=hexcode,
                 style=cell.style,
@@ -71,8 +59,3 @@ def first_weights_prompts(
             )
         )
     return rows
-
-
-def read_prompts(path: Path | Traversable) -> list[FixedPrompt]:
-    """See `read_rows`."""
-    return read_rows(path, FixedPrompt, "fixed prompts")

@@ -1,33 +1,33 @@
-"""Is what was asked for there: things, numbers, colours, places? By parts of the picture that
-differ from the background, a judge of concepts, and names of colours."""
+"""The protocol `compose`: is what was asked for there, things, numbers, colours, places?
+
+On fixed prompts, by parts of the picture that differ from the background, a judge of concepts, and
+names of colours. Beside the shares stand those of the real pictures that the prompts describe
+(ceiling), and of every picture with another prompt of its kind (null).
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ediffi.evaluate.colours import background_name
-from ediffi.evaluate.compose_prompts import (
-    COMPOSE,
-    KINDS,
-    RELATIONS,
-    ComposePrompt,
-    read_compose,
-    truth,
-)
-from ediffi.evaluate.foreground import Part, colour_of, crop, parts
+from ediffi.core.types import Pixels
+from ediffi.evaluate.evaluation import Evaluation, protocol
+from ediffi.evaluate.examples import Tell
+from ediffi.evaluate.gallery import Order
+from ediffi.evaluate.heads import LinearHead
 from ediffi.evaluate.judges import Judges
-from ediffi.evaluate.pictures import Picture
-from ediffi.evaluate.real import enlarged
-from ediffi.evaluate.scores import exchanged, share
-
-if TYPE_CHECKING:
-    from ediffi.evaluate.evaluation import Context
+from ediffi.evaluate.pictograms import PictogramSet
+from ediffi.evaluate.report import percent, table
+from ediffi.evaluate.shares import exchanged, share
+from ediffi.evaluate.subject import write_record
+from studies.colours import background_name
+from studies.compose_rows import KINDS, RELATIONS, ComposePrompt, truth
+from studies.foreground import Part, colour_of, crop, parts
+from studies.rows import AnyList, list_facts
 
 MAX_PARTS = 4  # the largest are judged
 
@@ -44,50 +44,65 @@ class Seen:
     num_parts: int
 
 
-def compose_scores(context: Context) -> dict[str, Any]:
-    """The metric `compose`: shares by kind, of outputs, real pictures and the null."""
-    rows = read_compose(COMPOSE)
-    known = context.judges.concept.labels
-    style = {row: _style(context, row) for row in rows}
-    rows = [r for r in rows if style[r] and all(t.hexcode in known for t in r.things)]
-    gallery = context.draw(
-        "compose", [row.prompt for row in rows], [row.seed for row in rows], context.headline
-    )
-    renderer = context.data.composer
-    real = [truth(renderer, row, style[row] or "", context.stage) for row in rows]
-    tell = context.tell("judging compose", 2 * len(rows))
-    seen, ceiling = (look(p, context.judges, tell) for p in (list(gallery), real))
-    return {
-        "prompts_sha256": hashlib.sha256(COMPOSE.read_bytes()).hexdigest(),
+def run(evaluation: Evaluation, prompts: AnyList) -> dict[str, Any]:
+    """Draw, judge and write `compose.json` to the subject's folder: shares by kind of prompt."""
+    data, judges, subject = evaluation.data, evaluation.judges, evaluation.subject
+    assert isinstance(data, PictogramSet)
+    known = concept_head(judges).labels
+    asked = [(row, _style(data, row)) for row in ComposePrompt.read(prompts)]
+    drawn = [(row, s) for row, s in asked if s and all(t.hexcode in known for t in row.things)]
+    rows = [row for row, _ in drawn]
+    texts, seeds = tuple(row.prompt for row in rows), tuple(row.seed for row in rows)
+    order = Order(texts, seeds, evaluation.stage, evaluation.shipped_guidance)
+    gallery = subject.draw("compose", order)
+    real = [truth(data.composer, row, style, evaluation.stage) for row, style in drawn]
+    tell = subject.tell("judging", 2 * len(rows))
+    seen, ceiling = look(list(gallery), judges, tell), look(real, judges, tell)
+    results = {
+        "protocol": {"name": "compose", **protocol(evaluation), **list_facts(prompts)},
         "prompts": len(rows),
-        "outputs": by_kind(rows, seen, context.judges),
-        "real": by_kind(rows, ceiling, context.judges),
-        "null": by_kind(rows, seen, context.judges, null=True),
+        "outputs": by_kind(rows, seen, judges),
+        "real": by_kind(rows, ceiling, judges),
+        "null": by_kind(rows, seen, judges, null=True),
     }
+    write_record(subject.folder / "compose.json", results)
+    return results
 
 
-def _style(context: Context, row: ComposePrompt) -> str | None:
+def compose_table(results: dict[str, Any]) -> str:
+    """Markdown: a row an answer."""
+    rows = [["prompts", "right", "outputs", "null", "real", "judged"]]
+    for kind, answers in results["outputs"].items():
+        for what, answer in answers.items():
+            columns = (results[who][kind][what] for who in ("outputs", "null", "real"))
+            shares = [percent(column["share"]) for column in columns]
+            rows.append([kind, what.replace("_", " "), *shares, str(answer["pictures"])])
+    return table(rows)
+
+
+def concept_head(judges: Judges) -> LinearHead:
+    """The judge of concepts, which there always is for the grid."""
+    assert judges.concept is not None
+    return judges.concept
+
+
+def _style(data: PictogramSet, row: ComposePrompt) -> str | None:
     """The first of the model's styles that draws all of a prompt's things."""
-    cells = context.grid.cells
-    styles = context.data.styles
-    return next((s for s in styles if all((t.hexcode, s) in cells for t in row.things)), None)
+    cells = data.grid.cells
+    return next((s for s in data.styles if all((t.hexcode, s) in cells for t in row.things)), None)
 
 
-def look(pictures: Sequence[Picture], judges: Judges, tell: Callable[[int], None]) -> list[Seen]:
+def look(pictures: Sequence[Pixels], judges: Judges, tell: Tell) -> list[Seen]:
     """Find and judge the parts of pictures."""
-    found = [(picture, parts(picture)) for picture in pictures]
-    largest = [sorted(ps, key=lambda p: -p.area)[:MAX_PARTS] for _, ps in found]
-    crops = [crop(p, part) for (p, _), own in zip(found, largest, strict=True) for part in own]
-    eyes = judges.extractor
-    features = [eyes(torch.zeros(1, 3, eyes.side, eyes.side))[:0]]
-    for start in range(0, len(crops), eyes.batch):
-        block = crops[start : start + eyes.batch]
-        features.append(eyes(torch.cat([enlarged([c], eyes.side) for c in block])))
-    every = torch.cat(features).split([len(own) for own in largest])
     out = []
-    for (picture, all_parts), own, f in zip(found, largest, every, strict=True):
-        colours = [colour_of(picture, part) for part in own]
-        out.append(Seen(background_name(picture), own, colours, f, len(all_parts)))
+    nothing = torch.zeros(0, len(concept_head(judges).weight))
+    for picture in pictures:
+        every = parts(picture)
+        largest = sorted(every, key=lambda part: -part.area)[:MAX_PARTS]
+        crops = [crop(picture, part) for part in largest]
+        features = judges.extractor(crops) if crops else nothing
+        colours = [colour_of(picture, part) for part in largest]
+        out.append(Seen(background_name(picture), largest, colours, features, len(every)))
         tell(1)
     return out
 
@@ -114,7 +129,7 @@ def by_kind(
 
 def _named(thing: str, seen: Seen, judges: Judges, k: int = 5) -> bool:
     """Some part is judged to be the thing, among the k likeliest."""
-    return any(thing in best for best in judges.concept.top_k(seen.features, k))
+    return any(thing in best for best in concept_head(judges).top_k(seen.features, k))
 
 
 def _single(row: ComposePrompt, seen: Seen, judges: Judges) -> dict[str, bool]:
@@ -178,9 +193,9 @@ def _assigned(row: ComposePrompt, seen: Seen, judges: Judges) -> tuple[int, int]
     """Which of the two largest parts is the first thing, and which the second."""
     if len(seen.parts) < 2:
         return None
-    labels = judges.concept.labels
+    labels = concept_head(judges).labels
     first, second = (labels.index(thing.hexcode) for thing in row.things)
-    s = judges.concept.scores(seen.features[:2])
+    s = concept_head(judges).scores(seen.features[:2])
     straight = s[0, first] + s[1, second] >= s[1, first] + s[0, second]
     return (0, 1) if straight else (1, 0)
 

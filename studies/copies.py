@@ -1,4 +1,6 @@
-"""Are outputs copies of training drawings? Things are cut out, laid over every training drawing,
+"""The protocol `copies`: are outputs copies of training drawings?
+
+Things are cut out, laid over every training drawing,
 and a picture is flagged when the nearest is nearer than held-out drawings ever come.
 
 A model that was taught one drawing per concept *should* redraw it when asked; so the share is
@@ -9,22 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ediffi.evaluate.foreground import crop, foreground, parts, small
-from ediffi.evaluate.pictograms import single
-from ediffi.evaluate.pictures import Picture
-from ediffi.evaluate.real import draw, real_picture
-from ediffi.evaluate.scores import share
+from ediffi.core.types import Pixels
+from ediffi.evaluate.drawings import draw, real_picture
+from ediffi.evaluate.evaluation import Evaluation, protocol
+from ediffi.evaluate.pictograms import PictogramSet
+from ediffi.evaluate.shares import share
+from ediffi.evaluate.subject import write_record
 from ediffi.pictogram.grid import Cell, Grid
 from ediffi.pictogram.render import Renderer
-
-if TYPE_CHECKING:
-    from ediffi.evaluate.evaluation import Context
+from studies.foreground import crop, foreground, parts, small
 
 Vectors = NDArray[np.float32]
 
@@ -36,7 +37,7 @@ MAX_CALIBRATION = 400
 RENDERS = 6
 
 
-def cut_out(picture: Picture) -> Vectors | None:
+def cut_out(picture: Pixels) -> Vectors | None:
     """The largest thing of a picture as (24 * 24 * 4,): its colours on grey, and its shape.
 
     None for a blank picture. Distances between such vectors are root mean squares, 0 to 1.
@@ -87,7 +88,7 @@ class Copies:
         nearest = np.array([_distances(v, vectors).min() for v in others])
         return cls(vectors, kept, float(np.quantile(nearest, FALSE_ALARMS)))
 
-    def nearest(self, picture: Picture) -> tuple[Cell, float] | None:
+    def nearest(self, picture: Pixels) -> tuple[Cell, float] | None:
         """The training drawing that the picture's largest thing is nearest to, and how near."""
         vector = cut_out(picture)
         if vector is None:
@@ -96,43 +97,47 @@ class Copies:
         best = int(distances.argmin())
         return self.cells[best], float(distances[best])
 
-    def flags(self, picture: Picture) -> bool:
+    def flags(self, picture: Pixels) -> bool:
         """Whether it is a copy."""
         found = self.nearest(picture)
         return found is not None and found[1] < self.threshold
 
 
-def memorization_scores(context: Context) -> dict[str, Any]:
-    """The metric `memorization`, on the prompts with one thing."""
-    copies = Copies.of(context.grid, context.data.concepts, context.data.styles)
-    asked = context.asked
-    gallery = context.draw(
-        f"pictures, guidance {context.headline:g}",
-        asked.captions,
-        range(len(asked.scenes)),
-        context.headline,
+def run(evaluation: Evaluation) -> dict[str, Any]:
+    """Draw the evaluation's prompts, look for copies in the pictures of one thing, and write
+    `copies.json` to the subject's folder."""
+    data, subject, asked = evaluation.data, evaluation.subject, evaluation.asked
+    assert isinstance(data, PictogramSet)
+    copies = Copies.of(data.grid, data.concepts, data.styles)
+    what = f"pictures, guidance {evaluation.shipped_guidance:g}"
+    gallery = subject.draw_prompts(
+        what, asked.captions, evaluation.stage, evaluation.shipped_guidance
     )
-    rows = single(asked.scenes)
+    rows = [row for row, labels in enumerate(asked.labels) if labels.concept]
     found = [copies.nearest(gallery.picture(row)) for row in rows]
     flagged = [f is not None and f[1] < copies.threshold for f in found]
     own = [
-        f is not None and f[0].hexcode == asked.scenes[row].items[0].hexcode
+        f is not None and f[0].hexcode == asked.labels[row].concept
         for f, row in zip(found, rows, strict=True)
     ]
+    others = [f and not o for f, o in zip(flagged, own, strict=True)]
     distances = [f[1] for f in found if f is not None]
-    return {
-        "training_drawings": len(set(copies.cells)),
-        "threshold_rms": copies.threshold,
-        "flagged": share(flagged),
-        "flagged_and_not_the_thing_asked_for": share(
-            [f and not o for f, o in zip(flagged, own, strict=True)]
-        ),
-        "nearest_is_the_thing_asked_for": share(own),
-        "median_rms": float(np.median(distances)) if distances else None,
+    results = {
+        "protocol": {"name": "copies", **protocol(evaluation)},
+        "figures": {
+            "training_drawings": len(set(copies.cells)),
+            "threshold_rms": copies.threshold,
+            "flagged": share(flagged),
+            "flagged_and_not_the_thing_asked_for": share(others),
+            "nearest_is_the_thing_asked_for": share(own),
+            "median_rms": float(np.median(distances)) if distances else None,
+        },
     }
+    write_record(subject.folder / "copies.json", results)
+    return results
 
 
-def planted(grid: Grid, copies: Copies, size: int, num: int = 100) -> list[Picture]:
+def planted(grid: Grid, copies: Copies, size: int, num: int = 100) -> list[Pixels]:
     """Training drawings at other places, on other backgrounds: copies that must be flagged."""
     cells = list(dict.fromkeys(copies.cells))
     chosen = [cells[i * len(cells) // num] for i in range(num)]
@@ -140,7 +145,7 @@ def planted(grid: Grid, copies: Copies, size: int, num: int = 100) -> list[Pictu
     return draw(Renderer(grid), rows)
 
 
-def strangers(grid: Grid, styles: Sequence[str], size: int, num: int = 100) -> list[Picture]:
+def strangers(grid: Grid, styles: Sequence[str], size: int, num: int = 100) -> list[Pixels]:
     """Held-out drawings that the threshold was not fitted on: no copies, so they must not be
     flagged."""
     away = _held_out(grid, styles)[1::2]

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy import ndimage
 
-Floats = NDArray[np.float64]
+from ediffi.core.types import Pixels
+from ediffi.evaluate.lab import Floats
 
 REACH = 24.0  # pixels looked at on either side of an edge
 STEP = 0.25  # pixels between samples along the normal
@@ -29,7 +30,7 @@ class EdgePoints:
     normals: Floats
 
 
-def luma(picture: NDArray[np.uint8]) -> Floats:
+def luma(picture: Pixels) -> Floats:
     """(H, W, 3) uint8 -> (H, W) in [0, 1], Rec. 709 weights on the encoded values."""
     weights = np.array([0.2126, 0.7152, 0.0722]) / 255
     grey: Floats = picture.astype(np.float64) @ weights
@@ -38,7 +39,7 @@ def luma(picture: NDArray[np.uint8]) -> Floats:
 
 def find_edges(grey: Floats, *, num: int = 4000, seed: int = 0) -> EdgePoints:
     """At most `num` edge points, a seeded choice: ridges of the gradient of a smoothed picture."""
-    smooth = _blur(grey)
+    smooth = ndimage.gaussian_filter(grey, 1.0, radius=3, mode="nearest")
     rows, columns = (np.asarray(slope) for slope in np.gradient(smooth))
     size = np.hypot(rows, columns)
     ys, xs = np.nonzero(size > 0.02)
@@ -64,7 +65,7 @@ def edge_widths(grey: Floats, edges: EdgePoints) -> Floats:
     return np.array([_rise(profile, offsets) for profile in profiles])
 
 
-def compare_edges(output: NDArray[np.uint8], reference: NDArray[np.uint8]) -> dict[str, float]:
+def compare_edges(output: Pixels, reference: Pixels) -> dict[str, float]:
     """Edge widths of two pictures of the same thing, at the reference's strong edges.
 
     found: share of those edges that the output has too; the medians are over these.
@@ -84,7 +85,7 @@ def compare_edges(output: NDArray[np.uint8], reference: NDArray[np.uint8]) -> di
     }
 
 
-def colour_drift(low_res: NDArray[np.uint8], output: NDArray[np.uint8]) -> dict[str, list[float]]:
+def colour_drift(low_res: Pixels, output: Pixels) -> dict[str, list[float]]:
     """Mean of output - low_res per channel, of 255, after averaging the output's blocks.
 
     mean: signed, (3,); mean_absolute: over the low-resolution pixels, (3,).
@@ -114,21 +115,6 @@ def _rise(profile: Floats, offsets: Floats) -> float:
     return float((at90 - at10) * STEP)
 
 
-def _blur(grey: Floats) -> Floats:
-    kernel = np.exp(-0.5 * np.arange(-3, 4) ** 2 / 1.0)
-    kernel /= kernel.sum()
-    padded = np.pad(grey, 3, mode="edge")
-    rows = sum(k * padded[i : i + len(grey)] for i, k in enumerate(kernel))
-    out: Floats = sum(k * rows[:, i : i + grey.shape[1]] for i, k in enumerate(kernel))
-    return out
-
-
 def _bilinear(grey: Floats, places: Floats) -> Floats:
     """Values at fractional (..., 2) row, column places; beyond the picture its border goes on."""
-    limit = np.array(grey.shape) - 1
-    places = np.clip(places, 0, limit)
-    low = np.minimum(places.astype(int), limit - 1)
-    (fy, fx), (y, x) = np.moveaxis(places - low, -1, 0), np.moveaxis(low, -1, 0)
-    top = grey[y, x] * (1 - fx) + grey[y, x + 1] * fx
-    bottom = grey[y + 1, x] * (1 - fx) + grey[y + 1, x + 1] * fx
-    return top * (1 - fy) + bottom * fy
+    return ndimage.map_coordinates(grey, np.moveaxis(places, -1, 0), order=1, mode="nearest")

@@ -1,17 +1,17 @@
-"""How the fixed prompts of the metric `compose` were made."""
+"""How the fixed prompts of the protocol `compose` were made."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
 
-from ediffi.evaluate.colours import distance, to_lab
-from ediffi.evaluate.compose_prompts import KINDS, RELATIONS, ComposePrompt, Wanted
-from ediffi.evaluate.real import visible_backgrounds
-from ediffi.pictogram.captions import article, indefinite
+from ediffi.evaluate.drawings import visible_backgrounds
+from ediffi.evaluate.lab import distance, to_lab
+from ediffi.pictogram.grammar import article, indefinite
 from ediffi.pictogram.grid import Cell, Grid
 from ediffi.pictogram.palette import BACKGROUNDS
 from ediffi.pictogram.scene import DEFAULT_STYLES, vocabulary
+from studies.compose_rows import KINDS, RELATIONS, ComposePrompt, Wanted
 
 EACH = 100  # prompts of a kind
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink")

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import colorsys
-from importlib import resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from ediffi.core.types import Pixels
-from ediffi.evaluate.pictures import Picture
-from ediffi.evaluate.real import Place, placed
-from ediffi.evaluate.rows import read_rows
+from ediffi.evaluate.drawings import Place, placed
 from ediffi.pictogram.grid import MONOCHROME, Cell
 from ediffi.pictogram.palette import BACKGROUNDS, ink_for
 from ediffi.pictogram.render import Renderer
+from studies.rows import Row, committed
 
-COMPOSE = resources.files("ediffi.evaluate").joinpath("compose_prompts.jsonl")
+COMPOSE = committed("compose_prompts.jsonl")
 """What `compose_prompts` gave; committed before the weights that it judges."""
 
 KINDS = ("single", "two", "count", "colour", "background", "relation", "binding")
@@ -34,20 +30,18 @@ _ROWS: dict[int, tuple[Place, ...]] = {
 }
 
 
-class Wanted(BaseModel):
+class Wanted(Row):
     """One kind of thing in a picture. colour: asked for by name, or None."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     hexcode: str
     count: int = 1
     colour: str | None = None
 
 
-class ComposePrompt(BaseModel):
+class ComposePrompt(Row):
     """relation: where the first thing is, seen from the second, or None."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    what: ClassVar[str] = "compose prompts"
 
     kind: str
     prompt: str
@@ -57,7 +51,7 @@ class ComposePrompt(BaseModel):
     relation: str | None = None
 
 
-def truth(renderer: Renderer, row: ComposePrompt, style: str, size: int) -> Picture:
+def truth(renderer: Renderer, row: ComposePrompt, style: str, size: int) -> Pixels:
     """The real picture of a prompt: its cells side by side, one above the other, as many, and in
     the colour, that it says. (size, size, 3) uint8."""
     if row.kind == "count":
@@ -76,7 +70,7 @@ def truth(renderer: Renderer, row: ComposePrompt, style: str, size: int) -> Pict
     return out
 
 
-def _paste(out: Picture, renderer: Renderer, cell: Cell, colour: str | None, place: Place) -> None:
+def _paste(out: Pixels, renderer: Renderer, cell: Cell, colour: str | None, place: Place) -> None:
     """Draw a cell in place, in a colour if one is asked for; one-colour drawings in their ink."""
     size = len(out)
     left, top, width, height = placed(cell, "white", place).box
@@ -111,8 +105,3 @@ def recoloured(pixels: Pixels, colour: str) -> Pixels:
     painted = new_v * (1 - new_s + new_s * pure)
     out = np.where((saturation > 0.2)[..., None], painted, rgb)
     return np.concatenate([np.round(out * alpha * 255).astype(np.uint8), pixels[..., 3:]], -1)
-
-
-def read_compose(path: Path | Traversable) -> list[ComposePrompt]:
-    """See `read_rows`."""
-    return read_rows(path, ComposePrompt, "compose prompts")

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
-from ediffi.evaluate.colours import BACKGROUND_RADIUS, border_colour, distance, to_lab
-from ediffi.evaluate.pictures import Picture
+from ediffi.core.types import Pixels
+from ediffi.evaluate.lab import distance, to_lab
 from ediffi.pictogram.palette import colour_name
+from studies.colours import BACKGROUND_RADIUS, border_colour
 
 Mask = NDArray[np.bool_]
 
 SIDE = 64  # pixels: larger pictures are looked at this small
 GAP = 1  # pixels that parts are grown by: gaps of up to 2 are closed
 MIN_SHARE = 0.015  # of the picture: smaller parts are crumbs
+EIGHT = np.ones((3, 3))  # a pixel's neighbours
 MARGIN = 0.12  # of a part's long side, left around it in a crop
 
 
@@ -39,24 +42,24 @@ class Part:
         return float(self.mask.mean())
 
 
-def small(picture: Picture) -> Picture:
+def small(picture: Pixels) -> Pixels:
     """The picture at 64 px, averaged down (or as it is)."""
     if picture.shape[0] == SIDE:
         return picture
     return np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BOX))
 
 
-def foreground(picture: Picture) -> Mask:
+def foreground(picture: Pixels) -> Mask:
     """Where a 64 px picture differs from its border's colour."""
     return distance(to_lab(picture), to_lab(border_colour(picture))) > BACKGROUND_RADIUS
 
 
-def parts(picture: Picture) -> list[Part]:
+def parts(picture: Pixels) -> list[Part]:
     """The things of a picture of any size, from left to right; gaps of up to 2 px are closed."""
     mask = foreground(small(picture))
-    labels = connected(_grown(mask, GAP))
+    labels, count = ndimage.label(_grown(mask, GAP), EIGHT)
     found = []
-    for number in range(1, int(labels.max()) + 1):
+    for number in range(1, count + 1):
         own = mask & (labels == number)
         if own.mean() < MIN_SHARE:
             continue
@@ -66,24 +69,7 @@ def parts(picture: Picture) -> list[Part]:
     return sorted(found, key=lambda part: part.centre)
 
 
-def connected(mask: Mask) -> NDArray[np.int64]:
-    """Components of a mask with eight neighbours: 0 outside, then 1, 2, ...
-
-    >>> connected(np.array([[1, 0, 1], [1, 0, 0]], bool)).tolist()
-    [[1, 0, 2], [1, 0, 0]]
-    """
-    labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
-    while True:
-        best = _spread(labels)
-        best = np.where(mask, best, 0)
-        if (best == labels).all():
-            break
-        labels = best
-    numbers = np.unique(labels[labels > 0])
-    return np.where(mask, np.searchsorted(numbers, labels) + 1, 0)
-
-
-def crop(picture: Picture, part: Part) -> Picture:
+def crop(picture: Pixels, part: Part) -> Pixels:
     """A square around a part, what is not of it painted over with the border's colour."""
     scale = picture.shape[0] / SIDE
     x0, y0, x1, y1 = (value * scale for value in part.box)
@@ -102,7 +88,7 @@ def crop(picture: Picture, part: Part) -> Picture:
     return out
 
 
-def colour_of(picture: Picture, part: Part) -> str | None:
+def colour_of(picture: Pixels, part: Part) -> str | None:
     """The name that most pixels of a part carry, see `palette.colour_name`."""
     pixels = small(picture)[part.mask]
     cells, counts = np.unique(pixels // 16 * 16 + 8, axis=0, return_counts=True)
@@ -114,18 +100,6 @@ def colour_of(picture: Picture, part: Part) -> str | None:
     return max(sorted(tally), key=lambda name: tally[name], default=None)
 
 
-def _spread(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The largest value among each pixel and its eight neighbours."""
-    padded = np.pad(values, 1)
-    height, width = values.shape
-    moved = [padded[y : y + height, x : x + width] for y in range(3) for x in range(3)]
-    out: NDArray[np.int64] = np.max(moved, axis=0)
-    return out
-
-
 def _grown(mask: Mask, pixels: int) -> Mask:
     """The mask and all within so many pixels of it."""
-    values = mask.astype(np.int64)
-    for _ in range(pixels):
-        values = _spread(values)
-    return values > 0
+    return np.asarray(ndimage.binary_dilation(mask, EIGHT, iterations=pixels))
