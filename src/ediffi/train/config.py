@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from ediffi.core.types import DataSource
@@ -38,6 +38,14 @@ class Noise(Frozen):
     distribution: NoiseDistribution
     interval: tuple[float, float] = (0.0, 1.0)
     leak: float = Field(0.0, ge=0, lt=1)
+
+    @field_validator("interval")
+    @classmethod
+    def _is_one(cls, interval: tuple[float, float]) -> tuple[float, float]:
+        low, high = interval
+        if not 0 <= low < high <= 1:
+            raise ValueError(f"an interval is two shares, 0 <= low < high <= 1, not {interval}")
+        return interval
 
     def sample(self, uniforms: Tensor) -> Tensor:
         """Sigmas (B,), float64, from uniforms (B,) in (0, 1): a pure function of them."""
