@@ -175,7 +175,7 @@ class Kept:
         self._make = make
         self._memory: OrderedDict[int, Block] = OrderedDict()
         self._bytes = 0
-        self._coming: Iterator[int] | None = None
+        self._coming: Iterator[int | UserError] | None = None
 
     def __getitem__(self, number: int) -> Example:
         return self.block(number // BLOCK).example(number % BLOCK)
@@ -217,14 +217,17 @@ class Kept:
             todo = _Missing(self, [i for i in self.missing() if i >= index])
             self._coming = iter(DataLoader(todo, batch_size=None, num_workers=self.workers))
         for made in self._coming:
+            if isinstance(made, UserError):
+                raise made
             if made == index:
                 return
         self._coming = None  # it was before the first of those: start again there
         self._wait_for(index)
 
 
-class _Missing(Dataset[int]):
-    """Blocks to make, as the worker processes of a `DataLoader` take them."""
+class _Missing(Dataset[int | UserError]):
+    """Blocks to make, as the worker processes of a `DataLoader` take them. What a person should
+    know goes back as it is: raised, it would come with the worker's traceback."""
 
     def __init__(self, kept: Kept, indices: Sequence[int]) -> None:
         self.kept, self.indices = kept, indices
@@ -232,6 +235,9 @@ class _Missing(Dataset[int]):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, n: int) -> int:
-        path = self.kept.path(self.indices[n])
-        return self.indices[n] if path.is_file() else self.kept.write(self.indices[n])
+    def __getitem__(self, n: int) -> int | UserError:
+        index = self.indices[n]
+        try:
+            return index if self.kept.path(index).is_file() else self.kept.write(index)
+        except UserError as error:
+            return error
