@@ -14,11 +14,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 from ediffi.language.function_words import WORDS, FunctionWords
+from ediffi.language.tracked import Span, Tracked
 
+SPACED = re.compile(r"\S+")
 UNIT = re.compile(r"[a-z]+|.")  # of text without spaces: a letter, but Latin words whole
 MIN_THING = 3  # letters of a thing's name in a language that writes words apart
 TABLE = Path(__file__).with_name("languages.json.xz")
@@ -50,9 +53,19 @@ class Word:
     thing: str = ""
 
 
+@dataclass(frozen=True)
+class Found:
+    """A phrase of a text, what it is (None: unknown), and its span in the text."""
+
+    phrase: str
+    word: Word | None
+    span: Span
+
+
 @cache
 def table() -> Any:
-    """names: hexcode -> English names; languages: a list of [label, keywords ...] for each name."""
+    """names: hexcode -> English names; groups: hexcode -> emojibase's group and subgroup;
+    languages: a list of [label, keywords ...] for each name."""
     packed = TABLE.read_bytes()
     return json.loads(lzma.decompress(packed))
 
@@ -135,33 +148,31 @@ class Lexicon:
                 out[keyword] = inside[0][1]
         return {**out, **labels}
 
-    def _units(self, form: str) -> Sequence[str]:
-        return form.split() if self.spaced else UNIT.findall(form)
+    def _units(self, form: str) -> list[re.Match[str]]:
+        return list((SPACED if self.spaced else UNIT).finditer(form))
 
-    def _find(self, units: Sequence[str]) -> Word | None:
-        phrase = (" " if self.spaced else "").join(units)
+    def _find(self, phrase: str) -> Word | None:
         return self.phrases.get(phrase) or (self.stems.get(stem(phrase)) if self.spaced else None)
 
-    def read(self, text: str) -> tuple[list[tuple[str, Word]], list[str]]:
+    def read(self, text: str) -> tuple[list[Found], list[str]]:
         """The phrases in a text, longest first, with what they are; and what was not found."""
-        units = self._units(form(text))
-        parts: list[tuple[str, Word | None]] = []
+        spelled = spell(text)
+        units = self._units(spelled.text)
+        parts: list[Found] = []
         position = 0
         while position < len(units):
             for size in range(min(self.longest, len(units) - position), 0, -1):
-                some = units[position : position + size]
-                word = self._find(some)
-                if word:
-                    parts.append(((" " if self.spaced else "").join(some), word))
+                span = units[position].start(), units[position + size - 1].end()
+                phrase = spelled.text[slice(*span)]
+                word = self._find(phrase)
+                if word or size == 1:
+                    parts.append(Found(phrase, word, spelled.source(span) or span))
                     break
-            else:
-                size = 1
-                parts.append((units[position], None))
             position += size
         if not self.spaced:
             parts = _without_fragments(parts)
-        found = [(phrase, word) for phrase, word in parts if word]
-        return found, [phrase for phrase, word in parts if not word and not phrase.isspace()]
+        found = [part for part in parts if part.word]
+        return found, [p.phrase for p in parts if not p.word and not p.phrase.isspace()]
 
     def misfit(self, text: str) -> tuple[int, int]:
         """How badly a text reads: letters in no known phrase, then how many phrases it takes."""
@@ -169,19 +180,20 @@ class Lexicon:
         return sum(map(len, missed)), len(found)
 
 
-def _without_fragments(parts: Sequence[tuple[str, Word | None]]) -> list[tuple[str, Word | None]]:
+def _without_fragments(parts: Sequence[Found]) -> list[Found]:
     """Runs of unknown letters as one; a thing of one letter beside them is a piece of that word."""
-    unknown = [word is None and not phrase.isspace() for phrase, word in parts]
-    for i, (phrase, word) in enumerate(parts):
+    unknown = [part.word is None and not part.phrase.isspace() for part in parts]
+    for i, part in enumerate(parts):
         beside = unknown[max(0, i - 1) : i] + unknown[i + 1 : i + 2]
-        if word and word.kind == "thing" and len(phrase) == 1 and any(beside):
+        if part.word and part.word.kind == "thing" and len(part.phrase) == 1 and any(beside):
             unknown[i] = True
-    out: list[tuple[str, Word | None]] = []
-    for i, (phrase, word) in enumerate(parts):
+    out: list[Found] = []
+    for i, part in enumerate(parts):
         if unknown[i] and i and unknown[i - 1]:
-            out[-1] = out[-1][0] + phrase, None
+            span = out[-1].span[0], part.span[1]
+            out[-1] = Found(out[-1].phrase + part.phrase, None, span)
         else:
-            out.append((phrase, None if unknown[i] else word))
+            out.append(Found(part.phrase, None if unknown[i] else part.word, part.span))
     return out
 
 
@@ -216,6 +228,24 @@ def form(text: str) -> str:
     return " ".join(
         "".join(c if unicodedata.category(c)[0] in marks else " " for c in composed).split()
     )
+
+
+def spell(text: str) -> Tracked:
+    """`form` of a text, and where its characters stand in it.
+
+    >>> spell("Ein  Füchslein!").text
+    'ein fuchslein'
+    """
+    starts = [n for n, ch in enumerate(text) if n == 0 or not _completes(ch)]
+    pieces: list[tuple[str, Span | None]] = []
+    for start, end in pairwise([*starts, len(text)]):
+        pieces.append((form(text[start:end]) or " ", (start, end)))
+    return Tracked.joined(pieces).sub(r"^ +| +$", "").sub(r" {2,}", " ")
+
+
+def _completes(character: str) -> bool:
+    """Whether a mark or a vowel or last consonant of Hangul, written behind what it belongs to."""
+    return unicodedata.category(character)[0] == "M" or "\u1160" <= character <= "\u11ff"
 
 
 def words_in(text: str) -> list[str]:

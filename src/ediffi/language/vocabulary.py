@@ -1,37 +1,106 @@
-"""Which words of a prompt a model has never been taught."""
+"""What a model was taught to draw, and where a text names it."""
 
 from __future__ import annotations
 
 import re
-import warnings
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
-from ediffi.core.errors import Notice, UserError
-from ediffi.language.languages import is_foreign, understand
+from ediffi.language.lexicon import table
+from ediffi.language.tracked import Span
 
 WORD = re.compile(r"[^\W\d_]+")
 # Words that carry no picture of their own.
 FUNCTION_WORDS = frozenset(
-    """a an and are as at beside between by for from has have in inside into is it its near next of
-    off on one onto or over some that the their there this three to two under up very with without
-    above behind below front left right top bottom middle center centre side picture image drawing
-    illustration icon photo scene painting showing shows show draw""".split()
+    """a an and are as at beside between but by can could create do draw drawn every for from give
+    has have her his i in inside into is it its just like lots make many me my near next of off on
+    one only onto or our over picture please put show showing shows side some that the their them
+    there these this those three to two under up us very want we with without would you your above
+    behind below center centre four front left right top bottom middle image drawing illustration
+    icon photo scene painting""".split()
 )
+COLOURS = frozenset(
+    """beige black blue bronze brown colored coloured colorful colourful cyan dark golden gray green
+    grey light magenta maroon navy orange pink purple red silver teal turquoise violet white
+    yellow""".split()
+)
+MANY = 3  # things that share a word, from which on it names none of them: fruit, light
 
 
-def unknown_words(
-    text: str, vocabulary: Mapping[str, Sequence[str]], phrases: Iterable[str]
-) -> list[str]:
-    """The words of `text` that occur in no label or keyword of a vocabulary and in none of the
-    other phrases of a model's training captions, in order and once; none without a vocabulary."""
-    if not vocabulary:
-        return []
-    known = {_stem(word) for word in FUNCTION_WORDS}
-    for label, keywords in vocabulary.items():
-        known |= {_stem(word) for phrase in (label, *keywords) for word in words_of(phrase)}
-    for phrase in phrases:
-        known |= {_stem(word) for word in words_of(phrase)}
-    return [word for word in dict.fromkeys(words_of(text)) if _stem(word) not in known]
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a model claims to know.
+
+    things: label -> other names; words: others of its training captions; looks: style -> what
+    captions call it; model: its name, for messages.
+    """
+
+    things: Mapping[str, Sequence[str]]
+    words: Iterable[str] = ()
+    looks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    model: str = "the model"
+
+    @property
+    def names(self) -> list[str]:
+        """Labels and other names."""
+        return [name for label, more in self.things.items() for name in (label, *more)]
+
+    @cached_property
+    def labels(self) -> dict[tuple[str, ...], str]:
+        """What names a thing, as the stems of its words -> label: labels, their other names, and
+        the last word of both where that is one thing's: coffee of "cup of coffee"."""
+        named = [(name, label) for label, more in self.things.items() for name in (label, *more)]
+        out = {_stems(name): label for name, label in reversed(named)}  # the first of two is right
+        last: dict[str, set[str]] = defaultdict(set)
+        for stems, label in out.items():
+            last[stems[-1]].add(label)
+        shared = Counter(word for label in self.things for word in self.keywords.get(label, ()))
+        for word, owners in last.items():
+            if len(owners) == 1 and shared[word] < MANY and word not in FUNCTION_WORDS:
+                out.setdefault((word,), next(iter(owners)))
+        return out
+
+    @cached_property
+    def keywords(self) -> dict[str, set[str]]:
+        """Label -> what emojibase calls it besides."""
+        rows = zip(table()["names"].values(), table()["languages"]["en"], strict=True)
+        out: dict[str, set[str]] = defaultdict(set)
+        for names, entry in rows:
+            out[names[0]] |= {word.casefold() for word in entry[1:]}
+        return out
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The stems of all words it was taught, and of those that carry no picture."""
+        words = (word for phrase in (*self.names, *self.words) for word in words_of(phrase))
+        return frozenset(map(stem, (*words, *FUNCTION_WORDS)))
+
+    def find(self, text: str) -> list[tuple[Span, str]]:
+        """Where a text names things, and their labels; the longest name at each place."""
+        words = list(WORD.finditer(text))
+        stems = [stem(word[0].lower()) for word in words]
+        longest = max(map(len, self.labels), default=0)
+        found, position = [], 0
+        while position < len(words):
+            for size in range(min(longest, len(words) - position), 0, -1):
+                label = self.labels.get(tuple(stems[position : position + size]))
+                if label is not None:
+                    span = words[position].start(), words[position + size - 1].end()
+                    found.append((span, label))
+                    break
+            else:
+                size = 1
+            position += size
+        return found
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of a text that no label, no other name and no caption had, in order and once;
+        none of a model that claims nothing."""
+        if not self.things:
+            return []
+        return [word for word in dict.fromkeys(words_of(text)) if stem(word) not in self.known]
 
 
 def words_of(text: str) -> list[str]:
@@ -39,7 +108,7 @@ def words_of(text: str) -> list[str]:
     return [word for word in WORD.findall(text.lower()) if len(word) > 1]
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
     """The word without a plural ending: foxes, fox; berries, berry; trees, tree."""
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
@@ -50,28 +119,28 @@ def _stem(word: str) -> str:
     return word
 
 
+def _stems(phrase: str) -> tuple[str, ...]:
+    return tuple(stem(word.lower()) for word in WORD.findall(phrase))
+
+
+def unknown_words(
+    text: str, vocabulary: Mapping[str, Sequence[str]], phrases: Iterable[str]
+) -> list[str]:
+    return Vocabulary(vocabulary, phrases).unknown_words(text)
+
+
 def in_english(
     text: str, vocabulary: dict[str, tuple[str, ...]], phrases: Iterable[str], model: str
 ) -> str:
-    """A prompt as a model reads it: emoji and other languages put into words it was taught, with
-    a `Notice` that says how; English prompts, and those to a model that claims no vocabulary, as
-    they are. phrases: others that it was taught; model: its name, for messages.
+    from ediffi.core.errors import UserError, note
+    from ediffi.language.languages import is_foreign
+    from ediffi.language.understood import understand
 
-    Raises:
-        UserError: the prompt is in another script and nothing in it is known.
-    """
-    if not vocabulary:
-        return text
-    more = {word for phrase in phrases for word in words_of(phrase)}
-    found = understand(text, vocabulary, more)
-    if found is not None:
-        missed = f"; nothing is known of {', '.join(found.missed)}" if found.missed else ""
-        message = f"{text!r} is understood as {found.text!r}{missed}"
-        warnings.warn(message, Notice, stacklevel=3)
-        return found.text
-    if is_foreign(text):
-        raise UserError(
-            f"nothing is known in {text!r}: {model} reads English, and the names "
-            "of things in 26 other languages. `ediffi info --vocabulary` lists what it draws"
-        )
-    return text
+    known = Vocabulary(vocabulary, phrases, model=model)
+    found = understand(text, known)
+    if not found.drawable and found.text == text and is_foreign(text):
+        raise UserError(found.refusal(known))
+    for message in found.notes:
+        if "was never taught" not in message:
+            note(message)
+    return found.text
