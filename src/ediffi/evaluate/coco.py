@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -32,7 +30,7 @@ from ediffi.evaluate.examples import Examples, Labels
 from ediffi.evaluate.extractor import ClipFeatures, Extractor
 from ediffi.evaluate.inception import FidInception
 from ediffi.evaluate.shares import exchanged
-from ediffi.evaluate.subject import Subject, write_record
+from ediffi.evaluate.subject import Clock, Subject, write_record
 from ediffi.model import stages_to_run
 
 BLOCK = 16  # captions encoded at a time
@@ -130,14 +128,13 @@ class CocoProtocol:
 
     def run(self) -> dict[str, Any]:
         """Draw the captions at every guidance scale and write `record.json`; returns the record."""
-        started, clock = datetime.now(UTC), time.perf_counter()
+        clock = Clock()
         shipped = self.subject.cascade.config.stages[0].sampling.guidance_scale
         record = {
             "protocol": self._protocol(),
             "curve": [self._point(scale) for scale in self.settings.guidance or (shipped,)],
-            "timestamps": {"started": started.isoformat(timespec="seconds")},
+            "timestamps": clock.stamps(self.subject.processes),
         }
-        record["timestamps"]["seconds"] = round(time.perf_counter() - clock, 1)
         write_record(self.subject.folder / "record.json", record)
         return record
 

@@ -7,10 +7,8 @@ A record is a pure function of its settings: run again after an interruption, ev
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -26,7 +24,7 @@ from ediffi.evaluate.extractor import EFFICIENTNET, Extractor, open_extractor
 from ediffi.evaluate.judges import Judges, Lessons, open_judges
 from ediffi.evaluate.metrics import AT_EVERY_GUIDANCE, AT_SHIPPED_GUIDANCE, METRICS, Asked, Seen
 from ediffi.evaluate.pictograms import PictogramSet
-from ediffi.evaluate.subject import Subject, write_record
+from ediffi.evaluate.subject import Clock, Subject, write_record
 from ediffi.model import stages_to_run
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.sources import cache_root
@@ -192,7 +190,7 @@ class Evaluation:
 
 def evaluate(evaluation: Evaluation) -> dict[str, Any]:
     """Draw, score and write `record.json` to the subject's folder; returns the record."""
-    started, clock = datetime.now(UTC), time.perf_counter()
+    clock = Clock()
     subject, judges = evaluation.subject, evaluation.judges
     stages_to_run(subject.cascade.config, evaluation.stage)  # a wrong --stage is told first
     scales = evaluation.settings.guidance or (evaluation.shipped_guidance,)
@@ -212,11 +210,7 @@ def evaluate(evaluation: Evaluation) -> dict[str, Any]:
     for name, measure in AT_SHIPPED_GUIDANCE.items():
         if name in evaluation.metrics:
             record[name] = {"guidance": evaluation.shipped_guidance, **measure(evaluation)}
-    record["timestamps"] = {
-        "started": started.isoformat(timespec="seconds"),
-        "processes": subject.processes,
-        "seconds": round(time.perf_counter() - clock, 1),
-    }
+    record["timestamps"] = clock.stamps(subject.processes)
     write_record(subject.folder / "record.json", record)
     return record
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from ediffi.evaluate.judges import Lessons
 from ediffi.model import ModelConfig
 from ediffi.pictogram.captions import STYLES
 from ediffi.pictogram.composer import Composer, SceneConfig
-from ediffi.pictogram.grid import MONOCHROME, Cell, Grid
+from ediffi.pictogram.grid import MONOCHROME, Grid
 from ediffi.pictogram.scene import words
 
 PROMPT_SEED, REFERENCE_SEED = 1_000_003, 2_000_003  # of scenes; training counts from 0
@@ -61,17 +62,6 @@ class Scenes:
 
     def picture(self, number: int, side: int) -> Pixels:
         return self.composer.render(self.scene(number), side)
-
-
-class HalfComposer(Composer):
-    """Scenes from one half of the drawings, see `heldout.half`."""
-
-    def __init__(self, grid: Grid, config: SceneConfig, number: int) -> None:
-        self._half = number
-        super().__init__(grid, config)
-
-    def _in_split(self, cell: Cell) -> bool:
-        return super()._in_split(cell) and half(cell.hexcode, cell.style) == self._half
 
 
 class PictogramSet:
@@ -146,12 +136,19 @@ def halves(grid: Grid, scenes: SceneConfig) -> tuple[Examples, Examples] | None:
     """Scenes of the one half of the drawings and of the other; None if one of them is empty."""
     try:
         first, second = (
-            HalfComposer(grid, scenes.model_copy(update={"seed": seed}), number)
+            Composer(_half(grid, number), scenes.model_copy(update={"seed": seed}))
             for number, seed in enumerate(HALF_SEEDS)
         )
     except UserError:
         return None
     return Examples(Scenes(first, "half-0"), ALL), Examples(Scenes(second, "half-1"), ALL)
+
+
+def _half(grid: Grid, number: int) -> Grid:
+    """The grid with the drawings of one half, see `heldout.half`."""
+    part = copy(grid)
+    part.cells = {key: cell for key, cell in grid.cells.items() if half(*key) == number}
+    return part
 
 
 def concepts_of(config: ModelConfig, grid: Grid) -> tuple[str, ...]:

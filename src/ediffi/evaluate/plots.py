@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def plot_record(record: dict[str, Any], folder: Path) -> list[Path]:
 
 
 def trade_off(
-    curves: dict[str, Curve],
+    curves: Mapping[str, Curve],
     kind: str,
     names: dict[str, str],
     path: Path,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -88,6 +90,21 @@ class Subject:
             "stage": stage or config.stages[-1].resolution,
             "sampling": {s.name: s.sampling.model_dump(mode="json") for s in stages},
             "sigma_schedule": "Karras et al. 2022, eq. 5, from sigma_max to sigma_min, then 0",
+        }
+
+
+class Clock:
+    """When work began, for a record's `timestamps`, which are all of it that may differ."""
+
+    def __init__(self) -> None:
+        self.began, self._start = datetime.now(UTC), time.perf_counter()
+
+    def stamps(self, processes: int) -> dict[str, Any]:
+        """When, how long until now, and with how many processes."""
+        return {
+            "started": self.began.isoformat(timespec="seconds"),
+            "processes": processes,
+            "seconds": round(time.perf_counter() - self._start, 1),
         }
 
 
