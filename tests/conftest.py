@@ -172,7 +172,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, bert_folder: Path) ->
         name="tiny",
         stages=tuple(stages),
         encoders={"t5": spec},
-        vocabulary={"red fox": ("animal",), "rocket": ("space",)},
+        vocabulary={"red fox": ("animal",), "rocket": ("space",), "cat": (), "tree": ()},
         words=tuple(WORDS.split()),
         styles=("flat",),
     )

@@ -131,6 +131,16 @@ def test_preview_follows_and_goes(model_folder: Path, here: Path) -> None:
     assert seen[0] == (16, 16) and names(here) == ["fox.png"]
 
 
+def test_prompts_with_nothing_to_draw(model_folder: Path, here: Path, capsys: Capture) -> None:
+    options = ["-m", model_folder, "-o", "p.png", "--stop-at", 16]
+    assert run("generate", "the Eiffel Tower at night", *options) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "nothing is known in 'the Eiffel Tower at night'" in err
+    assert "--anyway" in err and names(here) == []
+    assert run("generate", "the Eiffel Tower at night", *options, "--anyway") == 0
+    assert "note: nothing is known" in capsys.readouterr().err and names(here) == ["p.png"]
+
+
 def test_unknown_words_are_noted(model_folder: Path, here: Path, capsys: Capture) -> None:
     options = ["-m", model_folder, "-o", "p.png", "--stop-at", 16]
     assert run("generate", "a purple fox", *options) == 0

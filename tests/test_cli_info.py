@@ -27,9 +27,13 @@ def test_info(model_folder: Path, capsys: Capture) -> None:
     ]
     assert facts["encoders"]["t5"]["kind"] == "text" and facts["encoders"]["clip_image"] is None
     assert facts["defaults"]["base"]["guidance_scale"] == 3.0
-    assert facts["vocabulary"] == ["red fox", "rocket"]
+    assert facts["vocabulary"] == ["red fox", "rocket", "cat", "tree"]
     assert run("info", model_folder) == 0
     text = capsys.readouterr().out
-    assert "sr1024: 256 px" in text and "draws 2 things" in text
+    assert "sr1024: 256 px" in text and "draws 4 things" in text
     assert run("info", model_folder, "--vocabulary") == 0
-    assert capsys.readouterr().out == "red fox\nrocket\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "animals-nature: cat, tree",
+        "travel-places: rocket",
+        "other: red fox",
+    ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ediffi.language.vocabulary import unknown_words
+from ediffi.language import Vocabulary
 from ediffi.model import ModelFolder
 
 
@@ -22,5 +22,5 @@ from ediffi.model import ModelFolder
 )
 def test_unknown_words(model_folder: Path, text: str, unknown: list[str]) -> None:
     config = ModelFolder(model_folder).config
-    assert unknown_words(text, config.vocabulary, config.phrases) == unknown
-    assert unknown_words(text, {}, ()) == []  # a model that claims nothing
+    assert Vocabulary(config.vocabulary, config.phrases).unknown_words(text) == unknown
+    assert Vocabulary({}).unknown_words(text) == []  # a model that claims nothing

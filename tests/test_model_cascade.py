@@ -228,7 +228,13 @@ def test_what_a_user_should_know_is_said_once(model_folder: Path) -> None:
         cascade = Cascade.from_pretrained(model_folder)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            for prompt in ("a dragon", "a dragon", "a castle", "fox " * 200, "fox " * 200):
+            for prompt in (
+                "a red dragon",
+                "a red dragon",
+                "a fox, a castle",
+                "fox " * 200,
+                "fox " * 200,
+            ):
                 cascade(prompt, stop_at=16)
         said = [str(w.message) for w in caught if issubclass(w.category, Notice)]
         assert ["'dragon'" in said[0], "'castle'" in said[1], len(said)] == [True, True, 3]

@@ -71,9 +71,19 @@ def test_stages_and_how(config: ModelConfig) -> None:
 
 
 def test_notes_are_told_once_each(config: ModelConfig) -> None:
-    plan = planned(config, prompts=["a dragon", "a red fox", "a dragon and a castle", "a dragon"])
+    fox, both = "a fox and a dragon", "a fox, a dragon and a castle"
+    plan = planned(config, prompts=[fox, "a red fox", both, fox])
     assert len(plan.notes) == 2
     assert "'dragon'" in plan.notes[0] and "'dragon', 'castle'" in plan.notes[1]
+
+
+def test_nothing_to_draw(config: ModelConfig) -> None:
+    plan = planned(config, prompts=["a castle"])
+    assert len(plan) == 1 and "nothing is known in 'a castle'" in plan.notes[0]
+    with pytest.raises(UserError, match=r"nothing is known in 'a castle'.*--anyway"):
+        planned(config, prompts=["a fox", "a castle"], anyway=False)
+    with pytest.raises(UserError, match="nothing is known in '哲学'"):
+        planned(config, prompts="哲学")  # no encoder reads it
 
 
 def test_batches(config: ModelConfig) -> None:
@@ -97,3 +107,36 @@ def test_phrases_are_found_before_anything_is_read(config: ModelConfig) -> None:
     assert spans == [(6, 9), (2, 5)]
     with pytest.raises(UserError, match="'fox' is not in the prompt"):
         planned(config, prompts=["a fox", "a cat"], regions=LEFT)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "phrase", "negative"),
+    [
+        ("eine Katze neben einem Baum", "Katze", "Baum"),
+        ("eine Katze neben einem Baum", "cat", "tree"),
+        ("一只猫在树旁边", "猫", None),
+        ("🐈", "🐈", None),
+        ("a cat and no dogs next to a tree", "cat", "tree"),
+    ],
+)
+def test_painted_phrases_are_understood_as_the_prompt_is(
+    config: ModelConfig, prompt: str, phrase: str, negative: str | None
+) -> None:
+    mask = np.ones((8, 8), bool)
+    painting = Painting((Region(mask, phrase, negative=negative),))
+    (subject,) = planned(config, prompts=prompt, regions=painting, looks=False).subjects
+    assert subject.text is not None and subject.placement is not None
+    read = [subject.text[slice(*region.span)] for region in subject.placement.regions]
+    assert read[0] in ("cat", "a cat") and read[1:] == ([] if negative is None else ["tree"])
+    start = prompt.index(phrase) if phrase in prompt else -1
+    if start >= 0:
+        by_span = Painting((Region(mask, span=(start, start + len(phrase))),))
+        (same,) = planned(config, prompts=prompt, regions=by_span, looks=False).subjects
+        assert same.placement is not None
+        assert same.placement.regions[0].span == subject.placement.regions[0].span
+
+
+def test_what_is_left_out_cannot_be_painted(config: ModelConfig) -> None:
+    painting = Painting((Region(np.ones((8, 8), bool), "dogs"),))
+    with pytest.raises(UserError, match="'dogs' is nothing that is drawn: the prompt is read as"):
+        planned(config, prompts="a cat and no dogs", regions=painting)

@@ -26,7 +26,7 @@ def test_command(
 ) -> None:
     here = Path(shutil.copytree(FOLDER, tmp_path / "paint"))
     monkeypatch.chdir(here)
-    assert main([*command, "-m", str(model_folder), "--stop-at", "16"]) == 0
+    assert main([*command, "-m", str(model_folder), "--stop-at", "16", "--anyway"]) == 0
     regions = read_parameters(here / command[-1])["regions"]
     assert len(regions) >= 2 and all(0.02 < region["share"] < 0.4 for region in regions)
 

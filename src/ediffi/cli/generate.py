@@ -23,6 +23,7 @@ def generate(
     style_strength: opt.StyleStrength = None,
     style_stages: opt.StyleStages = None,
     looks: opt.Looks = True,
+    anyway: opt.Anyway = False,
     prompts: opt.Prompts = None,
     preview: opt.Preview = False,
     dtype: opt.DType = opt.Precision.bf16,
@@ -63,6 +64,7 @@ def generate(
         style_strength=style_strength,
         style_stages=style_stages,
         looks=looks,
+        anyway=anyway,
         dtype=dtype,
         tile=tile,
     )

@@ -30,11 +30,13 @@ def info(
 
     ediffi info runs/my-model --json
     """
+    from ediffi.language import Vocabulary, grouped
     from ediffi.model import ModelFolder, locate
 
     folder = ModelFolder(locate(model))
     if vocabulary:
-        typer.echo("\n".join(folder.config.vocabulary))
+        for group, things in grouped(Vocabulary(folder.config.vocabulary)).items():
+            typer.echo(f"{group}: {', '.join(things)}")
         return
     facts = describe(folder)
     if as_json:

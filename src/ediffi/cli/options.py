@@ -78,6 +78,9 @@ StyleStages = Annotated[
 Looks = Annotated[
     bool, typer.Option(help="Seeds choose style and background, where the prompt tells none.")
 ]
+Anyway = Annotated[
+    bool, typer.Option("--anyway", help="Draw prompts that name nothing the model was taught, too.")
+]
 Preview = Annotated[
     bool, typer.Option("--preview", help="Keep OUTPUT.preview.png up to date while drawing.")
 ]
@@ -117,6 +120,7 @@ def given(
     use: str | None = None,
     style: Sequence[str] | None = None,
     looks: bool = True,
+    anyway: bool = False,
     painting: Painting | None = None,
 ) -> Given:
     """The request that options stand for. seed: None for any.
@@ -148,6 +152,7 @@ def given(
         style_stages=names(style_stages),
         regions=painting,
         looks=looks,
+        anyway=anyway,
         tile=tile,
         dtype=dtype.value,
     )

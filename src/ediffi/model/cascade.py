@@ -16,6 +16,7 @@ from ediffi.core.pictures import Picture
 from ediffi.core.pixels import to_uint8
 from ediffi.core.types import Event, StageDone
 from ediffi.encoders import Style
+from ediffi.encoders.prompt import EncodesText
 from ediffi.model.folder import ModelFolder, locate, save_model
 from ediffi.model.parts import Parts
 from ediffi.model.plan import Plan, plan
@@ -71,12 +72,17 @@ class Cascade(
         save_model(save_directory, self.config, weights, encoders=inside)
 
     def plan(self, request: Request) -> Plan:
-        """What a request means for this model; reads no weights.
+        """What a request means for this model. Reads no weights but, where a prompt has words that
+        the model was never taught, those of its text encoder, to find what is near.
 
         Raises:
             UserError: the model cannot do it.
         """
-        return plan(request, self.config, self.roles)
+        with self.lock:
+            return plan(request, self.config, self.roles, self._text_encoder)
+
+    def _text_encoder(self) -> EncodesText:
+        return self.encoder(next(role for role in self.roles if role != "clip_image"))  # type: ignore[return-value]
 
     def run(self, plan: Plan) -> Iterator[Event]:
         """Draw the pictures of a plan together. Prompts are encoded at once; stages are run as
@@ -107,6 +113,7 @@ class Cascade(
         style_stages: Collection[str] | None = None,
         regions: AnyPainting = None,
         looks: bool = True,
+        anyway: bool = True,
         tile: int | None = None,
         dtype: torch.dtype = torch.bfloat16,
     ) -> Iterator[Event]:
@@ -132,6 +139,8 @@ class Cascade(
                 each prompt.
             looks: whether seeds choose what the prompt leaves open: the style, where there is no
                 reference either, and the background.
+            anyway: whether prompts are drawn in which the model was taught nothing; an error
+                otherwise.
             tile: side of the tiles in which upscalers draw, to bound memory.
             dtype: bfloat16 for autocast; float32 is slower and repeats to 1e-4 in any batch.
 
@@ -156,6 +165,7 @@ class Cascade(
             style_stages=style_stages,
             regions=regions,
             looks=looks,
+            anyway=anyway,
             tile=tile,
             dtype=dtype,
         )
@@ -198,6 +208,7 @@ class Cascade(
         style_stages: Collection[str] | None = None,
         regions: AnyPainting = None,
         looks: bool = True,
+        anyway: bool = True,
         tile: int | None = None,
         dtype: torch.dtype = torch.bfloat16,
         output: Output = "tensor",
@@ -222,6 +233,7 @@ class Cascade(
             style_stages=style_stages,
             regions=regions,
             looks=looks,
+            anyway=anyway,
             tile=tile,
             dtype=dtype,
         )
@@ -266,6 +278,7 @@ class Cascade(
         style_strength: float | None = None,
         style_stages: Collection[str] | None = None,
         looks: bool = True,
+        anyway: bool = True,
         tile: int | None = None,
         dtype: torch.dtype = torch.bfloat16,
         output: Output = "tensor",
@@ -291,6 +304,7 @@ class Cascade(
             style_strength=style_strength,
             style_stages=style_stages,
             looks=looks,
+            anyway=anyway,
             tile=tile,
             dtype=dtype,
         )

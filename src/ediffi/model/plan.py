@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from ediffi.core.errors import note, noted_by
+from ediffi.core.errors import UserError, note, noted_by
 from ediffi.encoders import Style, check_prompt
-from ediffi.language.vocabulary import in_english, unknown_words
+from ediffi.encoders.prompt import EncodesText
+from ediffi.language import Understood, Vocabulary, understand
+from ediffi.language.languages import is_foreign
 from ediffi.model.config import ModelConfig, Sampling, StageConfig
 from ediffi.model.looks import with_look
 from ediffi.model.options import per_stage, stages_to_run
 from ediffi.model.request import DTYPES, Request
 from ediffi.model.roles import check_listeners, roles_to_read
 from ediffi.model.start import low_resolution
-from ediffi.paint import Painting, Placement, place
+from ediffi.paint import Placement, place
 
 T = TypeVar("T")
 
@@ -72,8 +74,15 @@ class Plan:
         return {"encoders": ", ".join(self.roles), "dtype": dtype, "stages": stages}
 
 
-def plan(request: Request, config: ModelConfig, roles: Collection[str]) -> Plan:
+def plan(
+    request: Request,
+    config: ModelConfig,
+    roles: Collection[str],
+    encoder: Callable[[], EncodesText] | None = None,
+) -> Plan:
     """What the request means for the model of a configuration, whose encoders fill `roles`.
+
+    encoder: gives its text encoder, see `understand`.
 
     Raises:
         UserError: the model cannot do it, or there is nothing in a prompt that it knows.
@@ -90,7 +99,7 @@ def plan(request: Request, config: ModelConfig, roles: Collection[str]) -> Plan:
             low_res = low_resolution(request.start_from, stages[0].input_resolution)
         how = per_stage(stages, request)
         seeds = _seeds(request)
-        subjects = _subjects(request, config, seeds)
+        subjects = _subjects(request, config, seeds, encoder)
     return Plan(
         stages=tuple(zip(stages, how, strict=True)),
         roles=roles,
@@ -109,16 +118,26 @@ def _seeds(request: Request) -> tuple[int, ...]:
     return tuple(range(request.seeds[0], request.seeds[0] + request.num_pictures))
 
 
-def _subjects(request: Request, config: ModelConfig, seeds: Sequence[int]) -> tuple[Subject, ...]:
+def _subjects(
+    request: Request,
+    config: ModelConfig,
+    seeds: Sequence[int],
+    encoder: Callable[[], EncodesText] | None,
+) -> tuple[Subject, ...]:
     """One of each picture, shared by those of a prompt unless seeds give them other looks."""
     num = request.num_pictures // request.num_images
     styles, paintings = _each(request.style, num), _each(request.regions, num)
     if request.prompts is None:
         each = [Subject(None, None, style) for style in styles]
         return tuple(subject for subject in each for _ in range(request.num_images))
+    model = config.name
+    vocabulary = Vocabulary(config.vocabulary, config.phrases, config.looks, model=model)
     out: list[Subject] = []
     for prompt, style, painting in zip(request.prompts, styles, paintings, strict=True):
-        text, placement = _read(prompt, painting, config)
+        understood = understand(check_prompt(prompt), vocabulary, encoder)
+        _tell(understood, vocabulary, request.anyway)
+        text = understood.text
+        placement = place(prompt, painting, understood) if painting else None
         subjects: dict[str, Subject] = {}
         for seed in seeds[len(out) : len(out) + request.num_images]:
             said = with_look(config, text, seed, referred=bool(style)) if request.looks else text
@@ -130,17 +149,14 @@ def _each(given: Sequence[T], num: int) -> Sequence[T]:
     return given if len(given) == num else [*given] * num
 
 
-def _read(
-    prompt: str, painting: Painting | None, config: ModelConfig
-) -> tuple[str, Placement | None]:
-    """A prompt in the model's words, and where its painted phrases stand in that."""
-    tidy = check_prompt(prompt)
-    text = in_english(tidy, config.vocabulary, config.phrases, config.name)
-    placement = place(prompt if text == tidy else text, painting) if painting else None
-    unknown = unknown_words(text, config.vocabulary, config.phrases)
-    if unknown:
-        note(
-            f"{config.name} was never taught {', '.join(map(repr, unknown))}: it draws "
-            f"{len(config.vocabulary)} things, see `ediffi info --vocabulary`"
-        )
-    return text, placement
+def _tell(understood: Understood, vocabulary: Vocabulary, anyway: bool) -> None:
+    """Note what was made of a prompt, and refuse one with nothing to draw in it."""
+    if not understood.drawable:
+        refusal = understood.refusal(vocabulary)
+        if is_foreign(understood.text):  # no encoder reads it
+            raise UserError(refusal)
+        if not anyway:
+            raise UserError(f"{refusal}; --anyway draws it all the same")
+        note(refusal)
+    for message in understood.notes:
+        note(message)

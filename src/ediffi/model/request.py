@@ -104,6 +104,7 @@ class Request(BaseModel):
     regions: which phrases belong where, for all prompts or for each.
     looks: whether seeds choose what the prompt leaves open: the style, where there is no reference
         either, and the background.
+    anyway: whether prompts are drawn in which the model was taught nothing; refused otherwise.
     tile: side in pixels of the tiles in which upscalers draw, to bound memory.
     dtype: bfloat16 for autocast ("bf16" in JSON); float32 ("fp32") is slower and repeats to 1e-4 in
         any batch.
@@ -128,6 +129,7 @@ class Request(BaseModel):
     style_stages: Several[str] | None = None
     regions: Each[Annotated[Painting | None, PlainValidator(_painting)]] = (None,)
     looks: bool = True
+    anyway: bool = True
     tile: Whole | None = None
     dtype: Annotated[torch.dtype, PlainValidator(_dtype)] = torch.bfloat16
 
@@ -200,3 +202,4 @@ class WordedOptions(Options, total=False):
     use: Collection[str] | None
     style: AnyStyle
     looks: bool
+    anyway: bool

@@ -16,8 +16,9 @@ from ediffi.core.errors import UserError
 from ediffi.core.types import Prompt, RegionForm, Regions
 from ediffi.encoders import check_prompt
 from ediffi.encoders.prompt import Encoder
+from ediffi.language import Tracked, Understood
 from ediffi.paint.maps import Coverage
-from ediffi.paint.phrases import find_phrase, tidy_span
+from ediffi.paint.phrases import find_understood, follow, tidy_span
 from ediffi.paint.spans import Span, token_columns
 
 SIDE = 256  # of the masks that networks are given
@@ -92,8 +93,11 @@ class Placement:
     form: RegionForm
 
 
-def place(text: str, painting: Painting) -> Placement:
-    """Every region's phrase found in the prompt; a phrase painted twice with one weight is one.
+def place(prompt: str, painting: Painting, understood: Understood | None = None) -> Placement:
+    """Every region's phrase found in what the model reads of a prompt; a phrase painted twice with
+    one weight is one.
+
+    prompt: as it was typed, which spans count in; understood: what was made of it, if anything.
 
     Raises:
         UserError: a phrase that is not there or not unique, an empty mask, a bad weight, or more
@@ -103,7 +107,9 @@ def place(text: str, painting: Painting) -> Placement:
         raise UserError(
             f"{len(painting.regions)} regions are painted: 1 to {MAX_REGIONS} are possible"
         )
-    tidy = check_prompt(text)
+    if understood is None:
+        tidy = check_prompt(prompt)
+        understood = Understood(tidy, Tracked.of(tidy))
     masks: dict[tuple[Span, float], Tensor] = {}
     for region in painting.regions:
         weight = painting.weight * region.weight
@@ -111,11 +117,11 @@ def place(text: str, painting: Painting) -> Placement:
             raise UserError(f"the weight of {region.name} is {weight:g}: 0 to {MAX_WEIGHT:g}")
         mask = _network_mask(region)
         if region.span is not None:
-            spans = [(tidy_span(text, region.span), weight)]
+            spans = [(follow(understood, tidy_span(prompt, region.span)), weight)]
         else:
-            spans = [(find_phrase(tidy, region.phrase or ""), weight)]
+            spans = [(find_understood(understood, region.phrase or ""), weight)]
         if region.negative is not None:
-            spans.append((find_phrase(tidy, region.negative), -weight))
+            spans.append((find_understood(understood, region.negative), -weight))
         for key in spans:
             masks[key] = torch.maximum(masks[key], mask) if key in masks else mask
     placed = (Placed(span, mask, weight) for (span, weight), mask in masks.items())

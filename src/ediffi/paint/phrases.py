@@ -6,6 +6,7 @@ import re
 import string
 
 from ediffi.core.errors import UserError
+from ediffi.language import Understood
 from ediffi.paint.spans import Span
 
 
@@ -33,6 +34,34 @@ def find_phrase(text: str, phrase: str) -> Span:
             f"Give a longer phrase, or the span of the one you mean: {choices}"
         )
     return found[0]
+
+
+def find_understood(understood: Understood, phrase: str) -> Span:
+    """The characters of understood.text that are the phrase, which stands in the prompt as typed or
+    in the model's words.
+
+    Raises:
+        UserError: as `find_phrase`, or the model reads nothing of it.
+    """
+    typed, text = understood.typed, understood.text
+    if typed != text and not _matches(typed, phrase) and _matches(text, phrase):
+        return find_phrase(text, phrase)
+    return follow(understood, find_phrase(typed, phrase))
+
+
+def follow(understood: Understood, span: Span) -> Span:
+    """Where a span of the tidy prompt as typed is in what the model reads.
+
+    Raises:
+        UserError: nowhere.
+    """
+    found = understood.follow(span)
+    if found is None:
+        raise UserError(
+            f"{understood.typed[slice(*span)]!r} is nothing that is drawn: the prompt is read as "
+            f"{understood.text!r}"
+        )
+    return found
 
 
 def tidy_span(text: str, span: Span) -> Span:
