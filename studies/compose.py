@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from ediffi.core.types import Pixels
-from ediffi.evaluate.evaluation import Evaluation, protocol
+from ediffi.evaluate.evaluation import Evaluation
 from ediffi.evaluate.examples import Tell
 from ediffi.evaluate.gallery import Order
 from ediffi.evaluate.heads import LinearHead
 from ediffi.evaluate.judges import Judges
 from ediffi.evaluate.pictograms import PictogramSet
+from ediffi.evaluate.record import protocol
 from ediffi.evaluate.report import percent, table
 from ediffi.evaluate.shares import exchanged, share
 from ediffi.evaluate.subject import write_record

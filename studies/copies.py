@@ -19,8 +19,9 @@ from PIL import Image
 
 from ediffi.core.types import Pixels
 from ediffi.evaluate.drawings import draw, real_picture
-from ediffi.evaluate.evaluation import Evaluation, protocol
+from ediffi.evaluate.evaluation import Evaluation
 from ediffi.evaluate.pictograms import PictogramSet
+from ediffi.evaluate.record import protocol
 from ediffi.evaluate.shares import share
 from ediffi.evaluate.subject import write_record
 from ediffi.pictogram.grid import Cell, Grid

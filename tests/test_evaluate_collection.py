@@ -13,8 +13,9 @@ from PIL import Image
 from ediffi.cli.main import main
 from ediffi.core.errors import UserError
 from ediffi.evaluate.collection import CollectionSet
-from ediffi.evaluate.evaluation import Evaluation, Settings, evaluate
+from ediffi.evaluate.evaluation import Evaluation, Settings
 from ediffi.evaluate.metrics import nearest
+from ediffi.evaluate.record import evaluate
 from ediffi.evaluate.subject import Subject
 
 NUM = 40

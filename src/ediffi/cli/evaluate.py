@@ -103,7 +103,7 @@ def again(
 
     ediffi evaluate again report/record.json -o again
     """
-    from ediffi.evaluate.evaluation import read_record
+    from ediffi.evaluate.record import read_record
 
     settings, before = read_record(record)
     name, weights = before["protocol"]["model"], before["protocol"]["model_hash"]
@@ -168,8 +168,8 @@ def coco(
 
 def _measure(evaluation: Evaluation) -> dict[str, object]:
     """Write the record and its plots, and print its table."""
-    from ediffi.evaluate.evaluation import evaluate
     from ediffi.evaluate.plots import plot_record
+    from ediffi.evaluate.record import evaluate
     from ediffi.evaluate.report import summary
 
     record = evaluate(evaluation)

@@ -12,12 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ediffi.core.errors import UserError
 from ediffi.core.files import write_atomically
-from ediffi.evaluate.evaluation import Evaluation, protocol
+from ediffi.evaluate.evaluation import Evaluation
 from ediffi.evaluate.examples import Examples
 from ediffi.evaluate.extractor import EFFICIENTNET
 from ediffi.evaluate.gallery import Order
 from ediffi.evaluate.metrics import Asked, Seen, kernel_distance, match
 from ediffi.evaluate.plots import trade_off
+from ediffi.evaluate.record import protocol
 from ediffi.evaluate.report import interval, table
 from ediffi.evaluate.subject import write_record
 

@@ -11,8 +11,9 @@ from helpers.evaluation import CURVE, NUM, evaluation, tiny_folder, without_time
 
 from ediffi.cli.main import main
 from ediffi.core.errors import UserError
-from ediffi.evaluate.evaluation import Settings, evaluate, read_record
+from ediffi.evaluate.evaluation import Settings
 from ediffi.evaluate.plots import plot_record
+from ediffi.evaluate.record import evaluate, read_record
 from ediffi.evaluate.report import summary
 from ediffi.pictogram.grid import Grid
 
