@@ -6,10 +6,9 @@ import importlib
 import pytest
 
 MODULES = (
-    "ediffi.pictogram.captions",
+    "ediffi.pictogram.grammar",
     "ediffi.data.heldout",
     "ediffi.pictogram.palette",
-    "ediffi.pictogram.plurals",
     "ediffi.diffusion.noise",
     "ediffi.diffusion.sigmas",
     "ediffi.evaluate.distances",
