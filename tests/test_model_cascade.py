@@ -229,8 +229,8 @@ def test_what_a_user_should_know_is_said_once(model_folder: Path) -> None:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for prompt in (
-                "a red dragon",
-                "a red dragon",
+                "a fox, a dragon",
+                "a fox, a dragon",
                 "a fox, a castle",
                 "fox " * 200,
                 "fox " * 200,
