@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, Unpack, overload
+from typing import Any, Literal, Unpack, cast, overload
 
 import torch
 from huggingface_hub import ModelHubMixin
@@ -78,11 +78,13 @@ class Cascade(
         Raises:
             UserError: the model cannot do it.
         """
-        with self.lock:
-            return plan(request, self.config, self.roles, self._text_encoder)
+        text_roles = [role for role in self.roles if role != "clip_image"]
 
-    def _text_encoder(self) -> EncodesText:
-        return self.encoder(next(role for role in self.roles if role != "clip_image"))  # type: ignore[return-value]
+        def encoder() -> EncodesText:
+            return cast(EncodesText, self.encoder(text_roles[0]))
+
+        with self.lock:
+            return plan(request, self.config, self.roles, encoder if text_roles else None)
 
     def run(self, plan: Plan) -> Iterator[Event]:
         """Draw the pictures of a plan together. Prompts are encoded at once; stages are run as
