@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 import torch
 
 from ediffi.core.errors import Notice, UserError
+from ediffi.diffusion import Experts
 from ediffi.model import Cascade, ModelFolder, locate, save_model
+from ediffi.model.config import Expert
 
 FILES = ["config.json"] + [
     f"{stage}/{file}"
@@ -141,6 +144,90 @@ def test_only_the_stages_asked_for_are_read(copy: Path) -> None:
     (copy / "sr1024" / "model.safetensors").unlink()
     cascade = Cascade.from_pretrained(copy)
     assert cascade.generate("a red fox", stop_at=64).shape == (1, 3, 64, 64)
+
+
+NODES = ("low", "high")
+
+
+@pytest.fixture
+def ensemble(copy: Path) -> Path:
+    """The model with two experts in its base, which differ in their modulation alone."""
+    folder = ModelFolder(copy)
+    base, *others = folder.config.stages
+    experts = tuple(
+        Expert(node=n, sigma_min=a, sigma_max=b, file=f"base/{n}.safetensors", images_seen=300)
+        for n, a, b in zip(NODES, (0.0, 1.0), (1.0, math.inf), strict=True)
+    )
+    stages = (base.model_copy(update={"experts": experts}), *others)
+    root = folder.weights("base")
+    moved = {name: t * 1.5 if "modulate" in name else t for name, t in root.items()}
+    config = folder.config.model_copy(update={"stages": stages})
+    save_model(copy, config, {}, experts={"base": dict(zip(NODES, (root, moved), strict=True))})
+    return copy
+
+
+def test_experts_share_what_is_the_same(ensemble: Path, model_folder: Path) -> None:
+    before, after = ModelFolder(model_folder), ModelFolder(ensemble)
+    root = before.weights("base")
+    own = [name for name in root if "modulate" in name]
+    assert after.shared("base") == root.keys() - set(own)
+    assert after.num_parameters("base") == before.num_parameters("base") + sum(
+        root[name].numel() for name in own
+    )
+    low, high = (after.weights("base", node) for node in NODES)
+    assert all(torch.equal(low[name], root[name]) for name in root)
+    assert all(torch.equal(high[name], root[name] * (1.5 if name in own else 1)) for name in root)
+    experts = Cascade.from_pretrained(ensemble).stage("base").denoiser
+    assert isinstance(experts, Experts)
+    one, other = (dict(denoiser.named_parameters()) for denoiser in experts.denoisers)
+    assert {name for name in one if one[name] is not other[name]} == set(own)
+
+
+def test_an_ensemble_is_drawn_and_saved_like_any_model(ensemble: Path, tmp_path: Path) -> None:
+    whole = Cascade.from_pretrained(ensemble)
+    picture = whole.generate("a red fox", seeds=3, stop_at=16)
+    one = Cascade.from_pretrained(ensemble, one_resident=True)
+    assert torch.equal(picture, one.generate("a red fox", seeds=3, stop_at=16))
+    for number, cascade in enumerate((whole, one)):
+        cascade.save_pretrained(tmp_path / str(number))
+        again = Cascade.from_pretrained(tmp_path / str(number))
+        assert again.config == whole.config and again.hash == whole.hash
+        assert torch.equal(picture, again.generate("a red fox", seeds=3, stop_at=16))
+
+
+@pytest.mark.parametrize("name", ["model", *NODES])
+def test_a_damaged_or_missing_expert(ensemble: Path, name: str) -> None:
+    path = ensemble / "base" / f"{name}.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(UserError, match=rf"{name}\.safetensors is damaged"):
+        Cascade.from_pretrained(ensemble).generate("a red fox", stop_at=16)
+    path.unlink()
+    with pytest.raises(UserError, match=rf"{name}\.safetensors is missing"):
+        Cascade.from_pretrained(ensemble).generate("a red fox", stop_at=16)
+
+
+def test_an_ensemble_is_no_single_network(ensemble: Path) -> None:
+    folder = ModelFolder(ensemble)
+    with pytest.raises(UserError, match="ensemble of 2 experts"):
+        folder.weights("base")
+    with pytest.raises(UserError, match="has no expert middle"):
+        folder.weights("base", "middle")
+    experts = {"low": folder.weights("base", "low"), "high": folder.weights("sr256")}
+    with pytest.raises(UserError, match="not of one architecture"):
+        save_model(ensemble, folder.config, {}, experts={"base": experts})
+    del experts["high"]
+    with pytest.raises(UserError, match="no weights for its experts high"):
+        save_model(ensemble, folder.config, {}, experts={"base": experts})
+
+
+def test_one_network_in_an_ensembles_place(ensemble: Path, model_folder: Path) -> None:
+    before = ModelFolder(model_folder)
+    save_model(ensemble, before.config, {"base": before.weights("base")})
+    assert ModelFolder(ensemble).hash == before.hash
+    assert {path.name for path in (ensemble / "base").iterdir()} == {
+        "config.json",
+        "model.safetensors",
+    }
 
 
 def test_number_of_parameters(model_folder: Path) -> None:

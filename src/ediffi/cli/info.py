@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from ediffi.model import ModelFolder
+    from ediffi.model.config import Expert
 
 
 def info(
@@ -52,8 +54,8 @@ def describe(folder: ModelFolder) -> dict[str, Any]:
     config = folder.config
     stages = []
     for stage in config.stages:
-        expert = {
-            "file": f"{stage.name}/model.safetensors",
+        whole = {
+            "file": stage.files[0],
             "sigma_min": 0.0,
             "sigma_max": None,
             "images_seen": stage.images_seen,
@@ -63,7 +65,7 @@ def describe(folder: ModelFolder) -> dict[str, Any]:
                 "name": stage.name,
                 "resolution": stage.resolution,
                 "parameters": folder.num_parameters(stage.name),
-                "experts": [expert],
+                "experts": [_expert(expert) for expert in stage.experts] or [whole],
             }
         )
     encoders = {role: config.encoders.get(role) for role in ROLES}
@@ -79,16 +81,28 @@ def describe(folder: ModelFolder) -> dict[str, Any]:
     }
 
 
+def _expert(expert: Expert) -> dict[str, Any]:
+    facts = expert.model_dump()
+    return facts | {"sigma_max": None if math.isinf(expert.sigma_max) else expert.sigma_max}
+
+
 def _readable(facts: dict[str, Any]) -> str:
     lines = [f"model {facts['model']}", f"sha256 {facts['hash']}", "", "stages"]
     for stage in facts["stages"]:
         how = facts["defaults"][stage["name"]]
         lines.append(
             f"  {stage['name']}: {stage['resolution']} px, {stage['parameters'] / 1e6:.1f} M "
-            f"parameters, {sum(e['images_seen'] for e in stage['experts']):,} images seen; "
+            f"parameters, {max(e['images_seen'] for e in stage['experts']):,} images seen; "
             f"by default {how['sampler']}, {how['num_steps']} steps, "
             f"guidance {how['guidance_scale']:g}"
         )
+        if len(stage["experts"]) > 1:
+            lines += [
+                f"    expert {e['node']}: sigma {e['sigma_min']:.4g} to "
+                f"{'infinity' if e['sigma_max'] is None else format(e['sigma_max'], '.4g')}, "
+                f"{e['images_seen']:,} images seen"
+                for e in stage["experts"]
+            ]
     lines += ["", "encoders"]
     for role, spec in facts["encoders"].items():
         lines.append(f"  {role}: {spec['source'] if spec else 'none'}")

@@ -15,8 +15,10 @@ from ediffi.core.errors import UserError
 from ediffi.core.pictures import Picture
 from ediffi.core.pixels import to_uint8
 from ediffi.core.types import Event, StageDone
+from ediffi.diffusion import Router
 from ediffi.encoders import Style
 from ediffi.encoders.prompt import EncodesText
+from ediffi.model.denoiser import read_denoiser
 from ediffi.model.folder import ModelFolder, locate, save_model
 from ediffi.model.parts import Parts
 from ediffi.model.plan import Plan, plan
@@ -44,10 +46,15 @@ class Cascade(
 
     @classmethod
     def from_pretrained(
-        cls, pretrained_model_name_or_path: str | Path = "pictogram", **hub: Any
+        cls,
+        pretrained_model_name_or_path: str | Path = "pictogram",
+        *,
+        one_resident: bool = False,
+        **hub: Any,
     ) -> Cascade:
         """Open a model that ships with ediffi, a model folder, or a hub repository.
 
+        one_resident: of a stage's experts, keep one in memory and read the next meanwhile;
         hub: `revision`, `cache_dir`, `token` ... for a model on the hub.
 
         Raises:
@@ -59,17 +66,26 @@ class Cascade(
         folder = ModelFolder(locate(name, **hub))
         return cls(
             folder.config,
-            lambda config: Stage.from_weights(config, folder.weights(config.name)),
+            lambda config: Stage(
+                config, read_denoiser(folder, config.name, one_resident=one_resident)
+            ),
             hash=folder.hash,
             root=folder.path,
         )
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        weights = {str(s.config.name): s.denoiser.state_dict() for s in self.stages}
+        weights, experts = {}, {}
+        for stage in self.stages:
+            name, denoiser = str(stage.config.name), stage.denoiser
+            if isinstance(denoiser, Router):
+                numbered = enumerate(denoiser.intervals)
+                experts[name] = {i.node: denoiser.expert(n).state_dict() for n, i in numbered}
+            else:
+                weights[name] = denoiser.state_dict()
         root, sources = self._root, {spec.source for spec in self.config.encoders.values()}
         relative = [source for source in sources if not Path(source).is_absolute()]
         inside = {s: root / s for s in relative if root is not None and (root / s).is_dir()}
-        save_model(save_directory, self.config, weights, encoders=inside)
+        save_model(save_directory, self.config, weights, experts=experts, encoders=inside)
 
     def plan(self, request: Request) -> Plan:
         """What a request means for this model. Reads no weights but, where a prompt has words that

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ediffi.core.types import ROLES, DataSource
+from ediffi.diffusion.experts import Interval, check_tiling
 from ediffi.diffusion.samplers import SAMPLERS
 from ediffi.diffusion.sigmas import NoiseDistribution, karras_schedule
 from ediffi.encoders.spec import EncoderSpec
@@ -58,6 +59,14 @@ class Sampling(BaseModel):
         return self
 
 
+class Expert(Interval):
+    """An expert denoiser. file: what is its own, in the model folder; images_seen: by its weights,
+    those of the networks it was split from included."""
+
+    file: str
+    images_seen: int = Field(ge=0)
+
+
 class StageConfig(BaseModel):
     """One diffusion model of the cascade.
 
@@ -65,6 +74,7 @@ class StageConfig(BaseModel):
     pictures in a base, of what the enlarged picture lacks in an upscaler); noise: the p(sigma) it
     was trained with; images_seen: by the weights beside this file; listens: roles that it was
     trained with, the others stay its null tokens (None: all).
+    experts: from low sigma to high, all of this network's shape; () for a single network.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +87,21 @@ class StageConfig(BaseModel):
     sampling: Sampling
     images_seen: int = Field(default=0, ge=0)
     listens: tuple[str, ...] | None = None
+    experts: tuple[Expert, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> StageConfig:
+        if self.experts:
+            check_tiling(self.experts)
+        if len({expert.node for expert in self.experts}) < len(self.experts):
+            raise ValueError(f"stage {self.name}: two experts of one name")
+        return self
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Its weights in the model folder: those of the network, or what all experts share, and
+        then each expert's own."""
+        return (f"{self.name}/model.safetensors", *(expert.file for expert in self.experts))
 
     @property
     def input_resolution(self) -> int:

@@ -2,7 +2,8 @@
 
 - config.json: ModelConfig, its stages by name
 - STAGE/config.json: StageConfig
-- STAGE/model.safetensors: weights, bfloat16
+- STAGE/model.safetensors: weights, bfloat16; of an ensemble, the tensors that all experts share
+- STAGE/NODE.safetensors: what is an expert's own
 - NAME/...: an encoder that comes with the model, as transformers saves it
 - manifest.json: sha256 of each file above
 """
@@ -26,11 +27,12 @@ from torch import Tensor
 from ediffi.core.errors import Notice, UserError
 from ediffi.core.files import file_sha256, make_folder, replace_all
 from ediffi.encoders.spec import EncoderSpec
-from ediffi.model.config import ModelConfig
+from ediffi.model.config import ModelConfig, StageConfig
 
 BUNDLED = Path(__file__).parent.parent / "models"
 MANIFEST = "manifest.json"
 ENCODER_SUFFIXES = (".json", ".txt", ".model", ".safetensors")
+State = Mapping[str, Tensor]
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -81,15 +83,34 @@ class ModelFolder:
         """One sha256 that stands for the whole model."""
         return manifest_hash(self.hashes)
 
-    def weights(self, stage: str) -> dict[str, Tensor]:
-        """The state of a stage's network, bfloat16."""
-        return safetensors.torch.load_file(self._checked(f"{stage}/model.safetensors"))
+    def weights(self, stage: str, node: str | None = None) -> dict[str, Tensor]:
+        """The state of a stage's network, or of its expert of that name; bfloat16.
+
+        Raises:
+            UserError: a file is missing or damaged, or the stage has no such network.
+        """
+        config = self.config.stage(stage)
+        files = {expert.node: expert.file for expert in config.experts}
+        if node is None and files:
+            raise UserError(
+                f"{self.path}: stage {stage} is an ensemble of {len(files)} experts, not one "
+                "network. `ediffi experts merge --one` makes one of them"
+            )
+        if node is not None and node not in files:
+            raise UserError(f"{self.path}: stage {stage} has no expert {node}: it has {[*files]}")
+        state = safetensors.torch.load_file(self._checked(config.files[0]))
+        if node is None:
+            return state
+        return state | safetensors.torch.load_file(self._checked(files[node]))
+
+    def shared(self, stage: str) -> set[str]:
+        """The names of the tensors that all experts of a stage share."""
+        return set(self._shapes(self.config.stage(stage).files[0]))
 
     def num_parameters(self, stage: str) -> int:
-        """Numbers in a stage's weights, read from the file's header."""
-        with safetensors.safe_open(self._checked(f"{stage}/model.safetensors"), "pt") as file:
-            shapes = [file.get_slice(key).get_shape() for key in file.keys()]
-        return sum(int(torch.Size(shape).numel()) for shape in shapes)
+        """Numbers in a stage's weights, shared ones counted once; read from the files' headers."""
+        shapes = [self._shapes(file).values() for file in self.config.stage(stage).files]
+        return sum(torch.Size(shape).numel() for of_file in shapes for shape in of_file)
 
     def check_encoder(self, role: str) -> None:
         """Hash the files of a role's encoder if it lies in the folder.
@@ -99,6 +120,10 @@ class ModelFolder:
         """
         for name in inside(self.hashes, [self.config.encoders[role]]):
             self._checked(name)
+
+    def _shapes(self, name: str) -> dict[str, list[int]]:
+        with safetensors.safe_open(self._checked(name), "pt") as file:
+            return {key: file.get_slice(key).get_shape() for key in file.keys()}
 
     def _json(self, name: str) -> Any:
         return json.loads(self._checked(name).read_text())
@@ -127,15 +152,20 @@ def inside(names: Iterable[str], encoders: Iterable[EncoderSpec]) -> list[str]:
 def save_model(
     folder: Path,
     config: ModelConfig,
-    weights: Mapping[str, Mapping[str, Tensor]],
+    weights: Mapping[str, State],
     *,
+    experts: Mapping[str, Mapping[str, State]] | None = None,
     encoders: Mapping[str, Path] | None = None,
 ) -> str:
     """Write or update a model folder; returns the model's hash.
 
-    weights: state of each stage's network, by stage name. encoders: folders that are copied in,
-    by the relative `source` that the configuration gives them. Stages and encoders that are not
-    given stay as they are in the folder. All new files are written under temporary names first.
+    weights: state of each stage's network, by stage name; experts: of each of its experts, by
+    stage name and node, where the stage is an ensemble. encoders: folders that are copied in, by
+    the relative `source` that the configuration gives them. Stages and encoders that are not given
+    stay as they are in the folder. All new files are written under temporary names first.
+
+    Raises:
+        UserError: a network is missing, or the folder cannot be written; what was there remains.
     """
     old = read_manifest(folder) if (folder / MANIFEST).is_file() else {}
     stages = [stage.name for stage in config.stages]
@@ -143,27 +173,57 @@ def save_model(
     files: dict[str, bytes] = {"config.json": _dump(top)}
     for stage in config.stages:
         files[f"{stage.name}/config.json"] = _dump(stage.model_dump(mode="json"))
-    for name, state in weights.items():
-        half = {key: value.detach().cpu().bfloat16().contiguous() for key, value in state.items()}
-        files[f"{name}/model.safetensors"] = safetensors.torch.save(half)
+        if stage.name in weights:
+            files[stage.files[0]] = safetensors.torch.save(_half(weights[stage.name]))
+        elif experts and stage.name in experts:
+            files |= _ensemble(stage, experts[stage.name])
     for name, source in (encoders or {}).items():
         files |= {f"{name}/{file.name}": file.read_bytes() for file in encoder_files(source)}
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     hashes |= {
         name: old[name] for name in inside(old, config.encoders.values()) if name not in hashes
     }
-    for name in stages:
-        kept = f"{name}/model.safetensors"
-        if kept not in hashes:
-            if kept not in old:
-                raise UserError(f"stage {name} has no weights, neither given nor in {folder}")
-            hashes[kept] = old[kept]  # not hashed anew: damage must stay visible
+    for stage in config.stages:
+        for kept in stage.files:
+            if kept not in hashes and kept not in old:
+                raise UserError(f"stage {stage.name} has no weights, neither given nor in {folder}")
+            hashes.setdefault(kept, old.get(kept, ""))  # not hashed anew: damage stays visible
     hashes = dict(sorted(hashes.items()))
     files[MANIFEST] = _dump({"files": hashes})
     for name in ["", *stages, *(encoders or {})]:
         make_folder(folder / name)
     replace_all({folder / name: data for name, data in files.items()})
+    _clean(folder, stages, hashes)
     return manifest_hash(hashes)
+
+
+def _half(state: State) -> dict[str, Tensor]:
+    return {name: t.detach().cpu().bfloat16().contiguous() for name, t in state.items()}
+
+
+def _ensemble(stage: StageConfig, states: Mapping[str, State]) -> dict[str, bytes]:
+    """The files of an ensemble: a tensor that all experts have alike is written once."""
+    missing = [expert.node for expert in stage.experts if expert.node not in states]
+    if missing:
+        raise UserError(f"stage {stage.name} has no weights for its experts {', '.join(missing)}")
+    half = [_half(states[expert.node]) for expert in stage.experts]
+    first, *others = half
+    if any(state.keys() != first.keys() for state in others):
+        raise UserError(f"stage {stage.name}: its experts are not of one architecture")
+    shared = {n for n, t in first.items() if all(torch.equal(t, state[n]) for state in others)}
+    kept, *own = stage.files
+    files = {kept: safetensors.torch.save({n: first[n] for n in sorted(shared)})}
+    for name, state in zip(own, half, strict=True):
+        files[name] = safetensors.torch.save({n: t for n, t in state.items() if n not in shared})
+    return files
+
+
+def _clean(folder: Path, stages: Iterable[str], hashes: Mapping[str, str]) -> None:
+    """Delete weights that no configuration names any more, and what a killed process left."""
+    for stage in stages:
+        for path in [*(folder / stage).glob("*.safetensors"), *(folder / stage).glob(".*.part")]:
+            if f"{stage}/{path.name}" not in hashes:
+                path.unlink(missing_ok=True)
 
 
 def encoder_files(folder: Path) -> list[Path]:

@@ -17,6 +17,7 @@ from ediffi.diffusion import (
     Around,
     Guided,
     Referenced,
+    Router,
     Thresholded,
     drive,
     gaussian,
@@ -24,26 +25,21 @@ from ediffi.diffusion import (
     num_evaluations,
 )
 from ediffi.model.config import Sampling, StageConfig
+from ediffi.model.denoiser import denoiser_of
 from ediffi.model.tiles import Tiled
-from ediffi.networks import build_denoiser, named_as_now
 
 
 class Stage:
     """One diffusion model of the cascade, ready to draw."""
 
-    def __init__(self, config: StageConfig, denoiser: EDM | Around) -> None:
+    def __init__(self, config: StageConfig, denoiser: EDM | Around | Router) -> None:
         self.config = config
         self.denoiser = denoiser.eval().requires_grad_(False)
 
     @classmethod
     def from_weights(cls, config: StageConfig, weights: dict[str, Tensor]) -> Stage:
         """A stage with the network's saved state; float32 in memory whatever it was saved in."""
-        denoiser = build_denoiser(config.network, config.sigma_data)
-        try:
-            denoiser.load_state_dict(named_as_now(weights, config.network))
-        except RuntimeError as error:
-            raise UserError(f"the weights of stage {config.name} do not fit it: {error}") from error
-        return cls(config, denoiser)
+        return cls(config, denoiser_of(config, weights))
 
     def to(self, device: torch.device | str) -> Self:
         """Draw there from now on."""
