@@ -19,6 +19,7 @@ MODULES = (
     "ediffi.paint.phrases",
     "ediffi.core.once",
     "ediffi.core.pixels",
+    "ediffi.model.request",
 )
 
 
