@@ -2,56 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import tarfile
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from helpers.collections import good, kept, picture, png, run, tar
 from PIL import Image, ImageFilter
 
 from ediffi.cli.main import main
 from ediffi.core.errors import UserError
 from ediffi.data.filters import ClipScore, Filters
-from ediffi.data.importing import Report, import_collection
+from ediffi.data.importing import Report
 from ediffi.data.readers import Record, read
 from ediffi.data.shard_set import ShardSet
-
-
-def picture(number: int, size: tuple[int, int] = (80, 80)) -> Image.Image:
-    """A picture like no other: smooth noise from its number."""
-    noise = np.random.default_rng(number).integers(0, 256, (6, 6, 3), np.uint8)
-    return Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
-
-
-def good(folder: Path, number: int, caption: str = "", suffix: str = "png") -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"good-{number}.{suffix}"
-    picture(number).save(path)
-    path.with_suffix(".txt").write_text(caption or f"picture {number}")
-    return path
-
-
-def run(source: Path, target: Path, **options: Any) -> tuple[Report, dict[str, dict[str, str]]]:
-    """Import, and the dropped items by name."""
-    images = options.pop("images", None)
-    options = {"source": "test", "licence": "CC0", "filters": Filters(), **options}
-    report = import_collection(read(source, images=images), target, **options)
-    lines = (target / "dropped.jsonl").read_text().splitlines()
-    dropped = {row["name"]: row for row in map(json.loads, lines)}
-    assert report.found == report.kept + len(lines)
-    assert Counter(row["reason"] for row in dropped.values()) == report.dropped
-    return report, dropped
-
-
-def kept(target: Path) -> dict[str, Record]:
-    shards = ShardSet(target)
-    records = [shards.stored(index)[0] for index in range(len(shards))]
-    return {record.name: record for record in records}
 
 
 def test_ten_broken_inputs(tmp_path: Path) -> None:
@@ -220,29 +185,15 @@ def test_coco(tmp_path: Path) -> None:
         list(read(tmp_path / "other.json"))
 
 
-def _tar(path: Path, files: dict[str, bytes]) -> None:
-    with tarfile.open(path, "w") as tar:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-
-
-def _png(number: int) -> bytes:
-    out = io.BytesIO()
-    picture(number).save(out, "PNG")
-    return out.getvalue()
-
-
 def test_webdataset_shards_whole_and_cut(tmp_path: Path) -> None:
     files = {}
     for number in range(6):
-        files |= {f"d/{number:03d}.png": _png(number), f"d/{number:03d}.txt": b"one\ntwo"}
+        files |= {f"d/{number:03d}.png": png(number), f"d/{number:03d}.txt": b"one\ntwo"}
     files |= {"d/1.json": json.dumps({"caption": "from json", "license": "MIT"}).encode()}
-    files |= {"d/1.png": _png(20), "d/2.txt": b"words alone", "d/3.png": _png(21)}
+    files |= {"d/1.png": png(20), "d/2.txt": b"words alone", "d/3.png": png(21)}
     source = tmp_path / "shards"
     source.mkdir()
-    _tar(source / "0.tar", files)
+    tar(source / "0.tar", files)
     whole = (source / "0.tar").read_bytes()
     (source / "1.tar").write_bytes(whole[: len(whole) * 2 // 5])  # ends inside an example
     header = whole.index(b"d/001.txt")

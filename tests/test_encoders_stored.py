@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from test_data_import import good
+from helpers.collections import good
 from test_data_shards import config
 from tiny_grid import STYLES, tiny_grid
 

@@ -9,7 +9,42 @@ from pathlib import Path
 from typing import Any
 
 from ediffi.core.errors import UserError
-from ediffi.data.readers.record import Dropped, Item, Unusable, checked_file, make_record
+from ediffi.data.readers.record import (
+    Dropped,
+    FileName,
+    Item,
+    Label,
+    M,
+    Object,
+    Row,
+    Unusable,
+    find_file,
+    parse,
+    readable,
+)
+
+
+class Image(Object):
+    """A picture. license: an id."""
+
+    id: Label
+    file_name: FileName
+    license: Label | None = None
+
+
+class Annotation(Object):
+    """A caption of an image, or a thing in it. caption: checked when the image is read."""
+
+    image_id: Label
+    caption: Any = None
+    category_id: Label | None = None
+
+
+class Named(Object):
+    """A category or a licence."""
+
+    id: Label
+    name: Label | None = None
 
 
 def read_coco(annotations: Path, root: Path) -> Iterator[Item]:
@@ -19,35 +54,57 @@ def read_coco(annotations: Path, root: Path) -> Iterator[Item]:
     Raises:
         UserError: not a COCO file.
     """
+    data = _load(annotations)
+    dropped: list[Dropped] = []
+    categories = {c.id: c.name for c in _parsed(Named, data, "categories", dropped) if c.name}
+    licences = {c.id: c.name for c in _parsed(Named, data, "licenses", dropped)}
+    captions: dict[str, list[Any]] = defaultdict(list)
+    things: dict[str, dict[str, None]] = defaultdict(dict)  # each once, in order
+    for mark in _parsed(Annotation, data, "annotations", dropped):
+        if mark.caption is not None:
+            captions[mark.image_id].append(mark.caption)
+        elif mark.category_id in categories:
+            things[mark.image_id][categories[mark.category_id]] = None
+    images = _parsed(Image, data, "images", dropped)
+    yield from dropped
+    for image in images:
+        name = readable(image.file_name)
+        said = captions.get(image.id) or ", ".join(things.get(image.id, ()))
+        licence = licences.get(image.license) if image.license is not None else None
+        try:
+            path = find_file(root, image.file_name)
+            yield parse(Row, {"captions": said, "licence": licence}).record(name, path)
+        except Unusable as error:
+            yield Dropped(name, *error.args)
+
+
+def _load(annotations: Path) -> dict[str, Any]:
     try:
         data = json.loads(annotations.read_bytes())
-        images, marks = list(data["images"]), list(data["annotations"])
-        categories = {c["id"]: c["name"] for c in data.get("categories", ())}
-        licences = {c["id"]: c.get("name") for c in data.get("licenses", ())}
-        captions: dict[Any, list[Any]] = defaultdict(list)
-        things: dict[Any, list[str]] = defaultdict(list)
-        for mark in marks:
-            if "caption" in mark:
-                captions[mark["image_id"]].append(mark["caption"])
-            elif mark.get("category_id") in categories:
-                things[mark["image_id"]].append(categories[mark["category_id"]])
+        found = isinstance(data["images"], list) and isinstance(data["annotations"], list)
     except OSError as error:
         raise UserError(f"cannot read {annotations}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"{annotations} is not a COCO file: it needs `images` and `annotations` ({error})"
         ) from error
-    for number, image in enumerate(images):
-        if not isinstance(image, dict) or not isinstance(image.get("file_name"), str):
-            yield Dropped(f"image {number}", "bad row", "it has no file_name")
-            continue
-        texts = captions.get(image.get("id")) or [
-            ", ".join(dict.fromkeys(things.get(image.get("id"), ())))
-        ]
-        about = {"licence": licences.get(image.get("license"))}
+    if not found:
+        raise UserError(f"{annotations} is not a COCO file: its images are no list of objects")
+    return dict(data)
+
+
+def _parsed(model: type[M], data: dict[str, Any], key: str, dropped: list[Dropped]) -> list[M]:
+    """The good rows of one of the file's lists; the others are named in `dropped`."""
+    rows = data.get(key) or []
+    if not isinstance(rows, list):
+        dropped.append(Dropped(key, "bad row", f"a list is due, not {type(rows).__name__}"))
+        return []
+    good = []
+    for number, row in enumerate(rows):
         try:
-            path = checked_file(root, root / image["file_name"])
+            good.append(parse(model, row))
         except Unusable as error:
-            yield Dropped(image["file_name"], *error.args)
-            continue
-        yield make_record(image["file_name"], path, texts, **about)
+            file_name = row.get("file_name") if isinstance(row, dict) else None
+            shown = f": {readable(file_name)}" if isinstance(file_name, str) else ""
+            dropped.append(Dropped(f"{key} {number}{shown}", *error.args))
+    return good

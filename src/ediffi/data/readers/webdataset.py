@@ -1,40 +1,44 @@
-"""WebDataset shards: .tar files in which the files of one example follow each other, under one key.
+"""WebDataset shards: .tar files in which the files of one example share a key.
 
-000017.jpg, 000017.txt and 000017.json belong together. Read as streams, one example at a time.
+000017.jpg, 000017.txt and 000017.json belong together, wherever in the shard they stand.
 """
 
 from __future__ import annotations
 
-import itertools
-import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from ediffi.data.readers.record import MAX_BYTES, PICTURES, Dropped, Item, make_record, readable
+from ediffi.data.readers.record import (
+    MAX_BYTES,
+    MAX_TEXT,
+    PICTURES,
+    Dropped,
+    Item,
+    Unusable,
+    readable,
+)
+from ediffi.data.readers.sidecar import SIDECARS, read_sidecars
 
-Files = dict[str, bytes]
+Members = dict[str, tarfile.TarInfo]
+"""Of one example, by suffix."""
 
 
 def read_webdataset(shards: Sequence[Path]) -> Iterator[Item]:
-    """The examples of some shards: a picture, with captions in .txt or .caption (one a line) or in
-    a .json's `captions`, `caption` or `text`. Its `source`, `licence` and `cells` are kept."""
+    """The examples of some shards: a picture, and captions as `read_sidecars` finds them.
+
+    One picture at a time is in memory; of a damaged shard, what stands before the damage is read.
+    """
     for shard in shards:
-        groups = itertools.groupby(_members(shard), key=lambda member: member[0])
-        for key, members in groups:
-            name = f"{shard.name}:{key}"
-            if not key:  # what ended the shard
-                yield Dropped(shard.name, "damaged shard", str(next(members)[2]))
-                continue
-            large = ""
-            files: Files = {}
-            for _, suffix, data in members:
-                if isinstance(data, bytes):
-                    files[suffix] = data
-                else:
-                    large = data
-            yield Dropped(name, "too large", large) if large else _example(name, files)
+        try:
+            with tarfile.open(shard, "r:") as tar:
+                examples, damage = _index(shard, tar)
+                for key, members in examples.items():
+                    yield from _pictures(tar, f"{shard.name}:{readable(key)}", members)
+        except (tarfile.TarError, OSError) as error:
+            damage = str(error)
+        if damage:
+            yield Dropped(readable(shard.name), "damaged shard", f"it ends here: {damage}")
 
 
 def split_key(member: str) -> tuple[str, str]:
@@ -43,60 +47,67 @@ def split_key(member: str) -> tuple[str, str]:
     >>> split_key("train/0001.left.jpg")
     ('train/0001', '.left.jpg')
     """
-    folder, _, base = member.rpartition("/")
+    folder, _, base = member.replace("\\", "/").rpartition("/")
     stem, _, rest = base.partition(".")
     return f"{folder}/{stem}" if folder else stem, f".{rest.lower()}"
 
 
-def _members(shard: Path) -> Iterator[tuple[str, str, bytes | str]]:
-    """Key, suffix and bytes of every file, or why its bytes are not read; a shard that ends badly
-    gives an empty key last."""
+def _index(shard: Path, tar: tarfile.TarFile) -> tuple[dict[str, Members], str]:
+    """The members of every example, in the order in which the first of each stands; and what is
+    wrong behind the last that could be read."""
+    examples: dict[str, Members] = {}
+    length = shard.stat().st_size
     try:
-        with tarfile.open(shard, "r|") as tar:
-            for member in tar:
-                if not member.isfile():  # links have no bytes of their own
-                    continue
-                key, suffix = split_key(member.name)
-                if member.size > MAX_BYTES:
-                    yield readable(key), suffix, f"{suffix}: {member.size:,} bytes"
-                    continue
-                file = tar.extractfile(member)
-                yield readable(key), suffix, file.read() if file else b""
+        for member in tar:
+            if member.size < 0 or member.offset_data + member.size > length:
+                raise tarfile.ReadError(f"{readable(member.name)} is cut short")
+            key, suffix = split_key(member.name)
+            # links have no bytes of their own; names without a key or a suffix are no example's
+            if member.isreg() and not key.endswith("/") and key and suffix != ".":
+                examples.setdefault(key, {})[suffix] = member
         with shard.open("rb") as rest:  # tarfile takes any bad header but the first for the end
             rest.seek(tar.offset)
             if rest.read(tarfile.BLOCKSIZE).strip(b"\0"):
                 raise tarfile.ReadError(f"bad header at byte {tar.offset:,}")
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
-        yield "", "", f"it ends here: {error}"
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as error:
+        return examples, str(error)
+    return examples, ""
 
 
-def _example(name: str, files: Files) -> Item:
-    suffix = next((s for s in files if f".{s.rpartition('.')[2]}" in PICTURES), None)
-    if suffix is None:
-        return Dropped(name, "no picture", f"files: {', '.join(files)}")
+def _pictures(tar: tarfile.TarFile, name: str, members: Members) -> Iterator[Item]:
+    """The pictures of an example that have captions of their own (0001.left.jpg, 0001.left.txt),
+    or else its first picture, with the captions of the whole example."""
+    parts = {suffix: suffix.rpartition(".")[::2] for suffix in members}
+    pictures = [suffix for suffix, (_, last) in parts.items() if f".{last}" in PICTURES]
+    if not pictures:
+        yield Dropped(name, "no picture", f"files: {', '.join(map(readable, members))}")
+        return
+    said: dict[str, Members] = {}
+    for suffix, (part, last) in parts.items():
+        if f".{last}" in SIDECARS:
+            said.setdefault(part, {})[f".{last}"] = members[suffix]
+    own = [suffix for suffix in pictures if parts[suffix][0] in said]
+    for suffix in own or pictures[:1]:
+        part = parts[suffix][0]
+        sidecars = said.get(part, said.get("", {}))
+        yield _item(tar, name + readable(part), members[suffix], sidecars)
+
+
+def _item(tar: tarfile.TarFile, name: str, picture: tarfile.TarInfo, sidecars: Members) -> Item:
     try:
-        about = json.loads(files.get(".json", b"{}"))
-        texts = _captions(files, about if isinstance(about, dict) else {})
-    except UnicodeDecodeError as error:
-        return Dropped(name, "caption is not UTF-8", str(error))
-    except (ValueError, RecursionError) as error:
-        return Dropped(name, "bad row", f".json: {error}")
-    facts: dict[str, Any] = {}
-    if isinstance(about, dict):
-        licence = about.get("licence") or about.get("license")
-        cells = about.get("cells") or ()
-        facts = {
-            "source": str(about["source"]) if about.get("source") else None,
-            "licence": str(licence) if licence else None,
-            "cells": tuple((str(hexcode), str(style)) for hexcode, style in cells),
-        }
-        name = str(about.get("name") or name)
-    return make_record(name, files[suffix], texts, **facts)
+        row = read_sidecars({s: _read(tar, member, MAX_TEXT) for s, member in sidecars.items()})
+        name = row.name or name
+        return row.record(name, _read(tar, picture, MAX_BYTES))
+    except Unusable as error:
+        return Dropped(name, *error.args)
 
 
-def _captions(files: Files, about: dict[str, Any]) -> list[Any]:
-    said = about.get("captions") or about.get("caption") or about.get("text")
-    if said:
-        return said if isinstance(said, list) else [said]
-    return next((f.decode("utf-8-sig").splitlines() for s, f in files.items()
-                 if s in (".txt", ".caption")), [])  # fmt: skip
+def _read(tar: tarfile.TarFile, member: tarfile.TarInfo, limit: int) -> bytes:
+    if member.size > limit:
+        detail = f"{readable(member.name)}: {member.size:,} bytes, at most {limit:,}"
+        raise Unusable("too large", detail)
+    try:
+        file = tar.extractfile(member)
+        return file.read() if file else b""
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as error:
+        raise Unusable("damaged", f"{readable(member.name)}: {error}") from error
