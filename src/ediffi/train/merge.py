@@ -1,0 +1,90 @@
+"""From trained nodes to what is served: an ensemble in a model folder, or one network again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from ediffi.core.errors import UserError
+from ediffi.model import ModelFolder, save_model
+from ediffi.model.config import Expert, StageConfig
+from ediffi.train.branch import Plan, Trained, expert_weights
+
+State = dict[str, Tensor]
+
+
+def task_vectors(parent: Mapping[str, Tensor], experts: Sequence[State], scale: float) -> State:
+    """theta = parent + scale * sum of (expert - parent): experts merged back into one network, as
+    in Decouple-then-Merge (arXiv 2410.06664, section 3.3). scale 1 / len(experts) is their mean."""
+    return {
+        name: start + scale * sum(expert[name] - start for expert in experts)
+        for name, start in parent.items()
+    }
+
+
+def merge(
+    plan: Plan,
+    run_dir: Path,
+    model: ModelFolder,
+    out: Path,
+    *,
+    one: bool = False,
+    scale: float | None = None,
+) -> str:
+    """Write the model with its stage's experts, or with `one` network made of them, to the folder
+    `out`; returns the new model's hash. The folder of the plan and the model stay as they are.
+
+    scale: of the task vectors, with `one`; None for the mean of the experts.
+
+    Raises:
+        UserError: a node is not trained, or its file is missing, altered or of another
+            architecture; or `out` is the model itself, which the plan still needs.
+    """
+    if out.resolve() == model.path.resolve():
+        raise UserError(f"{out} is the model that the plan splits: choose another folder")
+    root, stage = plan.root(model), model.config.stage(plan.recipe.stage)
+    served = plan.tree.served
+    states: dict[str, State] = {}
+    facts: list[Trained] = []
+    for node in served:
+        states[node.node], made = expert_weights(plan, run_dir, node)
+        facts.append(made)
+    weights = {s.name: model.weights(s.name) for s in _single(model, but=stage)}
+    experts = {
+        s.name: {e.node: model.weights(s.name, e.node) for e in s.experts}
+        for s in model.config.stages
+        if s.experts
+    }
+    seen = max(made.images_seen for made in facts)
+    if one:
+        share = 1 / len(served) if scale is None else scale
+        weights[stage.name] = task_vectors(root, list(states.values()), share)
+        entries: tuple[Expert, ...] = ()
+    else:
+        experts[stage.name] = states
+        entries = tuple(_entry(stage, made) for made in facts)
+    changed = stage.model_copy(update={"experts": entries, "images_seen": seen})
+    stages = tuple(changed if s is stage else s for s in model.config.stages)
+    config = model.config.model_copy(update={"stages": stages, "name": out.name})
+    inside = {
+        spec.source for spec in config.encoders.values() if (model.path / spec.source).is_dir()
+    }
+    encoders = {name: model.path / name for name in inside if not Path(name).is_absolute()}
+    return save_model(out, config, weights, experts=experts, encoders=encoders)
+
+
+def _single(model: ModelFolder, *, but: StageConfig) -> list[StageConfig]:
+    return [s for s in model.config.stages if s is not but and not s.experts]
+
+
+def _entry(stage: StageConfig, made: Trained) -> Expert:
+    interval = made.node
+    return Expert(
+        node=interval.node,
+        sigma_min=interval.sigma_min,
+        sigma_max=interval.sigma_max,
+        file=f"{stage.name}/{interval.node}.safetensors",
+        images_seen=made.images_seen,
+    )
