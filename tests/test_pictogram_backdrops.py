@@ -24,7 +24,7 @@ from ediffi.pictogram.scene import Scene
 def only(kind: str, **options: object) -> SceneConfig:
     weights = dict.fromkeys(BACKDROPS, 0.0) | {kind: 1.0}
     plain = {"backdrops": 1.0, "backdrop_weights": weights, "shadows": 0.0}
-    return SceneConfig.full(styles=("noto", "emojione"), **(plain | options))
+    return SceneConfig(styles=("noto", "emojione"), **(plain | options))
 
 
 @pytest.mark.parametrize("kind", sorted(BACKDROPS))
@@ -33,7 +33,7 @@ def test_regions_have_the_colour_that_their_word_says(grid: Grid, kind: str) -> 
     source = Composer(grid, only(kind, caption_background=1.0))
     for n in range(4):
         scene = source.scene(n)
-        ground = Scene(0, "single", scene.background, (), "", ())
+        ground = Scene(0, "single", scene.background, ())
         pixels, masks = source.render(ground, 160).astype(float), source.masks(ground, 160)
         for region, word, mask in zip(
             scene.background.regions, scene.background.colours, masks, strict=True

@@ -13,13 +13,10 @@ from tiny_grid import CONCEPTS, STYLES
 from ediffi.core.errors import UserError
 from ediffi.data.heldout import is_held_out
 from ediffi.pictogram.composer import Background, Composer, Item, Scene, SceneConfig
-from ediffi.pictogram.grid import MONOCHROME, Grid
+from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.palette import (
     BACKGROUNDS,
-    INKS,
-    MIN_INK_CONTRAST,
     colour_name,
-    contrast,
     main_colour,
 )
 from ediffi.pictogram.render import draw_background
@@ -57,7 +54,7 @@ def test_scene_and_pixels_are_a_function_of_seed_and_index(grid: Grid) -> None:
 
 
 def test_one_style_a_scene_distinct_things_inside_the_canvas(grid: Grid) -> None:
-    source = composer(grid, STYLES, mix=(0.6, 0.3, 0.1))
+    source = composer(grid, STYLES, mix=(0.6, 0.3, 0.1), counted=0.0, grouped=0.0)
     counts = [0, 0, 0, 0]
     for n in range(1000):
         scene = source.scene(n)
@@ -66,12 +63,12 @@ def test_one_style_a_scene_distinct_things_inside_the_canvas(grid: Grid) -> None
         assert len({i.hexcode for i in scene.items}) == len(scene.items)
         for item in scene.items:
             x, y, w, h = item.box
-            assert min(x, y) >= 0 and max(x + w, y + h) <= 1 and max(w, h) >= 0.2
+            assert min(x, y) >= 0 and max(x + w, y + h) <= 1 and max(w, h) >= 0.15
     assert 520 < counts[1] < 680 and 230 < counts[2] < 370 and 60 < counts[3] < 140
 
 
 def test_clocks_and_symbols_are_never_mirrored(grid: Grid) -> None:
-    source = composer(grid, STYLES, mirrored=0.5)
+    source = composer(grid, STYLES, mirrored=0.5, symbols=1.0)
     flips = {h: {i.flip for n in range(1500) for i in source.scene(n).items if i.hexcode == h}
              for h in ("1F570", "0023-FE0F-20E3", "1F98A")}  # fmt: skip
     assert flips == {"1F570": {False}, "0023-FE0F-20E3": {False}, "1F98A": {False, True}}
@@ -82,7 +79,7 @@ def test_a_mirrored_item_is_the_mirror_image(grid: Grid) -> None:
     box = (0.25, 0.25, 0.5, 0.5 * 2 / 3)
     plain = Background("plain", ("white",))
     kept, mirrored = (
-        Scene(0, "single", plain, (Item("1F98A", "noto", "fox", box, flip),), "", ())
+        Scene(0, "single", plain, (Item("1F98A", "noto", "fox", box, flip),))
         for flip in (False, True)
     )
     np.testing.assert_array_equal(
@@ -118,87 +115,33 @@ def test_a_crop_is_the_crop_of_the_whole(grid: Grid, style: str, size: int) -> N
 
 
 def test_crops_mostly_show_an_edge_and_stay_inside(grid: Grid) -> None:
-    source = composer(grid, plain_share=1.0)
+    source = composer(grid, backdrops=0.0, plain_share=1.0)
     telling = 0
     for n in range(60):
         scene = source.scene(n)
         x, y, w, h = source.crop_for(scene, 256, 64, n)
         assert 0 <= x <= 192 and 0 <= y <= 192 and (w, h) == (64, 64)
-        cover = source.masks(scene, 256, (x, y, w, h)).sum(0)
+        cover = source.masks(scene, 256, (x, y, w, h))[: len(scene.items)].sum(0)
         telling += bool((cover > 0.9).any() and (cover < 0.1).any())
     assert telling > 36
-
-
-def test_masks_explain_the_picture_exactly(grid: Grid) -> None:
-    source = composer(grid, MONOCHROME[:1])
-    for n in range(20):
-        scene = source.scene(n)
-        masks = source.masks(scene, 64)
-        assert masks.shape == (len(scene.items), 64, 64)
-        ground = draw_background(scene.background, 64, (0, 0, 64, 64)).astype(float)
-        ink = np.array(scene.items[0].ink)
-        cover = masks.sum(0)[..., None]
-        expected = ink * cover + ground * (1 - cover)
-        assert np.abs(expected - source.render(scene, 64)).max() <= 2
 
 
 def test_masks_respect_what_is_in_front(grid: Grid) -> None:
     source = composer(grid)
     items = tuple(Item(h, "emojione", "", (0.2, 0.2, 0.6, 0.6 * 1.2)) for h in ("1F98A", "1F680"))
-    scene = Scene(0, "beside", Background("plain", ("white",)), items, "", ())
+    scene = Scene(0, "beside", Background("plain", ("white",)), items)
     behind, front = source.masks(scene, 64)
     assert (behind + front).max() <= 1 + 1e-6
     assert behind[front == 1].max() == 0 and front.max() == 1
 
 
-def test_one_colour_styles_stand_out_on_every_background(grid: Grid) -> None:
-    source = composer(grid, MONOCHROME[:1], plain_share=0.5)
-    for n in range(400):
-        scene = source.scene(n)
-        ink = scene.items[0].ink
-        assert ink in INKS.values()
-        assert min(contrast(ink, rgb) for rgb in scene.background.rgbs) >= MIN_INK_CONTRAST
-    pixels = source.render(source.scene(3), 64)
-    assert np.ptp(pixels.astype(int), axis=(0, 1)).max() > 60
-
-
 def test_coloured_pictures_do_not_drown_in_their_background(grid: Grid) -> None:
-    source = composer(grid, plain_share=1.0)
+    source = composer(grid, backdrops=0.0, plain_share=1.0, recoloured=0.0)
     for n in range(300):
         scene = source.scene(n)
         for item in scene.items:
             mean = grid.cells[item.hexcode, item.style].mean
             assert np.abs(np.subtract(mean, scene.background.rgbs[0])).max() > 30
-
-
-def test_captions_name_the_things_and_colours_of_the_scene(grid: Grid) -> None:
-    source = composer(grid, STYLES, caption_colour=1.0)
-    coloured = 0
-    for n in range(500):
-        scene = source.scene(n)
-        for span in scene.spans:
-            text = scene.caption[span.start : span.end]
-            if span.kind == "thing":
-                item = scene.items[span.item]
-                assert text.endswith(item.label)
-                if text != item.label:
-                    coloured += 1
-                    assert text.split()[0] == grid.cells[item.hexcode, item.style].colour
-            else:
-                assert all(name in text for name in scene.background.colours)
-    assert coloured > 100
-
-
-def test_a_style_named_twice_comes_twice_as_often_and_unusual_ones_are_named(grid: Grid) -> None:
-    mixed = composer(grid, ("noto", "noto", "emojione"), named_styles=1.0)
-    scenes = [mixed.scene(n) for n in range(900)]
-    usual = [scene for scene in scenes if scene.items[0].style == "noto"]
-    cells = {style: len(cells) for style, cells in mixed.by_style.items()}
-    share = 2 * cells["noto"] / (2 * cells["noto"] + cells["emojione"])
-    assert len(usual) / len(scenes) == pytest.approx(share, abs=0.06)
-    others = [scene for scene in scenes if scene.items[0].style == "emojione"]
-    assert all("emojione" in scene.caption for scene in others)
-    assert 0 < sum("noto" in scene.caption for scene in usual) < 0.5 * len(usual)
 
 
 def test_backgrounds_are_what_their_kind_says() -> None:

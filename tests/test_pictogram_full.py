@@ -1,4 +1,4 @@
-"""Scenes of the full form: what they are made of, at any size, and nothing held out is read."""
+"""Scenes: what they are made of, at any size, and nothing held out is read."""
 
 from __future__ import annotations
 
@@ -28,21 +28,7 @@ EVERYTHING = {
 
 @pytest.fixture(scope="module")
 def source(grid: Grid) -> Composer:
-    return Composer(grid, SceneConfig.full(styles=COLOUR))
-
-
-def test_plain_scenes_are_what_they_were_before_there_was_a_full_form(grid: Grid) -> None:
-    digest = hashlib.sha256()
-    for options in ({}, {"mix": (0.4, 0.3, 0.3), "mirrored": 0.5, "plain_share": 0.3}):
-        plain = Composer(grid, SceneConfig(styles=STYLES, **options))  # type: ignore[arg-type]
-        assert not plain.config.is_full
-        for n in range(150):
-            scene = plain.scene(n)
-            spans = [(s.start, s.end, s.kind, s.item) for s in scene.spans]
-            ground = scene.background.kind, scene.background.colours
-            digest.update(repr((scene.layout, ground, scene.caption, spans)).encode())
-            assert len(scene.captions) == 1 and not scene.background.regions
-    assert digest.hexdigest()[:16] == "90137904d1bb1d5f"
+    return Composer(grid, SceneConfig(styles=COLOUR))
 
 
 @pytest.mark.parametrize("options", [{}, EVERYTHING], ids=["usual", "everything"])
@@ -59,7 +45,7 @@ def test_no_byte_of_a_held_out_cell_is_read(
             return original(self, cell)  # type: ignore[operator]
 
         monkeypatch.setattr(Grid, name, spy)
-    train = Composer(grid, SceneConfig.full(styles=STYLES, **options))
+    train = Composer(grid, SceneConfig(styles=STYLES, **options))
     shown = set()
     for n in range(700):
         scene = train.scene(n)
@@ -74,14 +60,14 @@ def test_no_byte_of_a_held_out_cell_is_read(
 
 
 def test_held_out_split_shows_nothing_else(grid: Grid) -> None:
-    judged = Composer(grid, SceneConfig.full(styles=STYLES, split="held-out"))
+    judged = Composer(grid, SceneConfig(styles=STYLES, split="held-out"))
     seen = {(i.hexcode, i.style) for n in range(300) for i in judged.scene(n).items}
     assert seen == {cell for cell in grid.cells if is_held_out(*cell)}
 
 
 def test_scenes_are_a_function_of_seed_and_index(grid: Grid, source: Composer) -> None:
-    again = Composer(grid, SceneConfig.full(styles=COLOUR))
-    other = Composer(grid, SceneConfig.full(styles=COLOUR, seed=1))
+    again = Composer(grid, SceneConfig(styles=COLOUR))
+    other = Composer(grid, SceneConfig(styles=COLOUR, seed=1))
     indices = [12345678901, 3, 0]
     scenes = [source.scene(i) for i in indices]
     assert scenes == [again.scene(i) for i in reversed(indices)][::-1]
@@ -103,7 +89,7 @@ def test_a_crop_of_a_full_scene_is_the_crop_of_the_whole(source: Composer) -> No
         assert np.abs(cut - masks[:, y : y + h, x : x + w]).mean() < 0.004
 
 
-def test_small_and_large_show_the_same_full_scene(source: Composer) -> None:
+def test_small_and_large_show_the_same_scene(source: Composer) -> None:
     for n in range(15):
         scene = source.scene(n)
         large = source.render(scene, 256)
@@ -112,8 +98,8 @@ def test_small_and_large_show_the_same_full_scene(source: Composer) -> None:
 
 
 def test_shadows_darken_only_what_is_below(grid: Grid) -> None:
-    with_shadows = Composer(grid, SceneConfig.full(styles=COLOUR, shadows=1.0))
-    without = Composer(grid, SceneConfig.full(styles=COLOUR, shadows=0.0))
+    with_shadows = Composer(grid, SceneConfig(styles=COLOUR, shadows=1.0))
+    without = Composer(grid, SceneConfig(styles=COLOUR, shadows=0.0))
     darker = 0
     for n in range(30):
         scene, bare = with_shadows.scene(n), without.scene(n)
@@ -140,7 +126,7 @@ def test_slots_lie_apart_on_the_canvas(groups: tuple[int, ...]) -> None:
 
 
 def test_the_mix_is_the_configs(grid: Grid) -> None:
-    config = SceneConfig.full(
+    config = SceneConfig(
         styles=COLOUR, mix=(0.25, 0.25, 0.25, 0.25), counted=0.0, grouped=0.0, symbols=0.0,
         backdrops=1.0, backdrop_weights=dict.fromkeys(BACKDROPS, 0.0) | {"sea": 3.0, "dots": 1.0},
         num_captions=1,
@@ -157,7 +143,7 @@ def test_the_mix_is_the_configs(grid: Grid) -> None:
 
 def test_styles_named_again_come_oftener_and_are_told_in_turn(grid: Grid) -> None:
     often, other = COLOUR[:2]
-    composer = Composer(grid, SceneConfig.full(styles=(often, often, often, other), num_captions=3))
+    composer = Composer(grid, SceneConfig(styles=(often, often, often, other), num_captions=3))
     drawn = composer.by_style
     share = 3 * len(drawn[often]) / (3 * len(drawn[often]) + len(drawn[other]))
     found = []
@@ -169,26 +155,37 @@ def test_styles_named_again_come_oftener_and_are_told_in_turn(grid: Grid) -> Non
     assert sum(found) / len(found) == pytest.approx(share, abs=0.08)
 
 
-@pytest.mark.parametrize("config", [SceneConfig(seed=3), SceneConfig.full(seed=3)])
-def test_settings_survive_json_and_plain_ones_stay_short(config: SceneConfig) -> None:
-    written = config.model_dump(mode="json")
-    assert SceneConfig.model_validate(written) == config
-    assert ("backdrops" in written) == config.is_full and "jitter" in written
+def test_settings_survive_json() -> None:
+    config = SceneConfig(seed=3, styles=COLOUR, backdrop_weights={"sea": 2.0})
+    assert SceneConfig.model_validate_json(config.model_dump_json()) == config
+
+
+def test_scenes_of_a_number_stay_what_they_are(grid: Grid) -> None:
+    """What was trained on can be drawn again: things, places, colours and every caption."""
+    digest = hashlib.sha256()
+    source = Composer(grid, SceneConfig(styles=STYLES))
+    for n in range(200):
+        scene = source.scene(n)
+        ground = scene.background.kind, scene.background.colours, scene.background.seed
+        items = [(i.hexcode, i.style, i.label, i.flip, i.ink, i.hue, i.shadow) for i in scene.items]
+        captions = [(c.text, [vars(s) for s in c.spans]) for c in scene.captions]
+        digest.update(repr((scene.layout, ground, items, captions)).encode())
+    assert digest.hexdigest()[:16] == "042adebc4877980b"
 
 
 def test_settings_that_make_no_sense_are_refused(grid: Grid) -> None:
     with pytest.raises(ValidationError, match="none may be below 0"):
-        SceneConfig.full(backdrop_weights={"sea": -1.0})
+        SceneConfig(backdrop_weights={"sea": -1.0})
     with pytest.raises(ValidationError):
         SceneConfig(mix=(0.2, 0.2, 0.2, 0.2, 0.2))
     with pytest.raises(UserError, match="no backdrop 'lava': known are sky"):
-        Composer(grid, SceneConfig.full(styles=COLOUR, backdrop_weights={"lava": 1.0}))
+        Composer(grid, SceneConfig(styles=COLOUR, backdrop_weights={"lava": 1.0}))
 
 
-def test_compose_writes_a_full_sheet_with_masks(grid: Grid, tmp_path: Path) -> None:
+def test_compose_writes_a_sheet_with_masks(grid: Grid, tmp_path: Path) -> None:
     from test_cli_data import run
 
     out = tmp_path / "sheet.webp"
-    output = run("compose", "--all", "--full", "--masks", "--style", "noto", "--num-images", "2",
+    output = run("compose", "--all", "--masks", "--style", "noto", "--num-images", "2",
                  "--size", "48", "--cache", str(grid.path), "-o", str(out))  # fmt: skip
     assert "2 scenes" in output and out.read_bytes()[8:12] == b"WEBP"

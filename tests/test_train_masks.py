@@ -59,7 +59,7 @@ def test_phrases_are_where_the_picture_has_them(grid: Grid) -> None:
 
 
 def test_full_scenes_have_phrases_for_every_caption(grid: Grid) -> None:
-    full, kinds = scenes_of(grid, SceneConfig.full(styles=SCENES.styles)), set()
+    full, kinds = scenes_of(grid, SceneConfig(styles=SCENES.styles)), set()
     for number in range(40):
         for caption, said in enumerate(full.captions(number)):
             for phrase in full.phrases(number, caption, 16):

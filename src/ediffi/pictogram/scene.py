@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -85,11 +85,6 @@ class SceneConfig(BaseModel):
         if min(weights.values(), default=0) < 0:
             raise ValueError(f"backdrop_weights are {weights}: none may be below 0")
         return weights
-
-    @classmethod
-    def full(cls, **options: Any) -> SceneConfig:
-        return cls(**options)
-
 
 @dataclass(frozen=True)
 class Background:

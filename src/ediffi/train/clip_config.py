@@ -89,7 +89,7 @@ def clip_preset(preset: str, concepts: Sequence[str] = ()) -> ClipConfig:
 
 # One thing, or two that are told apart by their words: no groups and counts, which a set of things
 # does not tell. Captions of the full form, most of them with the style.
-SCENES = SceneConfig.full(
+SCENES = SceneConfig(
     styles=tuple(STYLES),
     mix=(0.85, 0.15, 0.0, 0.0),
     jitter=0.3,

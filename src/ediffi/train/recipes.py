@@ -17,7 +17,7 @@ from ediffi.train.schedule import Optimiser, Schedule
 # all that may be shipped; a quarter of what is drawn is of the usual one
 BASE_STYLES = ("fluent-emoji-flat", "fluent-emoji-flat", "fluent-emoji-flat", *STYLES)
 # up to four things anywhere, on plain grounds: a 64 px picture has no room for scenery
-BASE_SCENES = SceneConfig.full(
+BASE_SCENES = SceneConfig(
     styles=BASE_STYLES,
     concepts=tuple(vocabulary()),
     mix=(0.45, 0.35, 0.12, 0.08),
