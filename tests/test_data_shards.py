@@ -1,18 +1,15 @@
-"""Shards: written, read by number, trained on; and nothing held out gets through them."""
+"""Shards: written, read by number; and nothing held out gets through them."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from helpers.collections import good
 from PIL import Image
-from safetensors.torch import load_file
-from test_data_import import good
 from tiny_grid import STYLES
 
 from ediffi.cli.main import main
@@ -23,16 +20,10 @@ from ediffi.data.readers import Record, read
 from ediffi.data.shard_set import ShardSet
 from ediffi.data.sharding import reshard
 from ediffi.data.shards import ShardWriter
-from ediffi.encoders import CachedText, EncoderSpec, TextEncoder
-from ediffi.model import ModelFolder
 from ediffi.pictogram.composer import Composer, SceneConfig
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.scenes import Scenes
 from ediffi.pictogram.sharding import shard_scenes
-from ediffi.train import checkpoint as checkpoints
-from ediffi.train.config import TrainConfig, preset_config
-from ediffi.train.examples import Examples
-from ediffi.train.loop import train
 
 
 @pytest.fixture(scope="module")
@@ -155,9 +146,7 @@ def test_shards_of_scenes_hold_nothing_held_out(grid: Grid, tmp_path: Path) -> N
             shard_scenes(scenes(grid, split=split), 4, 32, tmp_path / "x", shard_size=4)
 
 
-def test_held_out_scenes_in_shards_are_neither_imported_nor_trained_on(
-    grid: Grid, tmp_path: Path, bert_folder: Path
-) -> None:
+def test_held_out_scenes_in_shards_are_not_imported(tmp_path: Path) -> None:
     """Shards that somebody else made of a held-out and of an ordinary scene."""
     record = Record("bat", b"", ("a bat",), "me", "CC0", (("1F987", "noto"),))
     other = Record("fox", b"", ("a fox",), "me", "CC0", (("1F98A", "noto"),))
@@ -166,80 +155,12 @@ def test_held_out_scenes_in_shards_are_neither_imported_nor_trained_on(
         shards.add(other, encoded(Image.effect_noise((64, 64), 90).convert("RGB")))
     report = import_collection(read(tmp_path / "shards"), tmp_path / "out", source="x", licence="x")
     assert report.dropped == {"held out": 1} and report.kept == 1
-    spec = EncoderSpec(kind="text", source=str(bert_folder))
-    examples = Examples(
-        config(2), ShardSet(tmp_path / "shards"), {"t5": CachedText(TextEncoder.load(spec))}
-    )
-    with pytest.raises(UserError, match=r"never trained on \(bat\)"):
-        examples.batch(0)
 
 
-def config(num_scenes: int, **changes: Any) -> TrainConfig:
-    small = {"num_images": 24, "num_scenes": num_scenes, "checkpoint_images": 8, "batch_size": 4}
-    start = preset_config("tiny", "base", t5_width=32)
-    return TrainConfig.model_validate(start.model_dump() | small | {"sample_images": 16} | changes)
-
-
-def test_a_run_on_shards_resumes_exactly(mine: Path, bert_folder: Path, tmp_path: Path) -> None:
-    spec = EncoderSpec(kind="text", source=str(bert_folder))
-
-    def fresh() -> tuple[ShardSet, dict[str, CachedText]]:
-        return ShardSet(mine, min_size=64), {"t5": CachedText(TextEncoder.load(spec))}
-
-    list(train(config(10), tmp_path / "whole", *fresh()))
-    for tick in train(config(10), tmp_path / "resumed", *fresh()):
-        if tick.state.images == 12:
-            break
-    list(train(config(10), tmp_path / "resumed", *fresh()))
-    whole, again = (
-        load_file(checkpoints.found(tmp_path / run)[0].with_suffix(".safetensors"))
-        for run in ("whole", "resumed")
-    )
-    assert all(torch.equal(whole[name], again[name]) for name in whole)
-
-
-def test_captions_of_a_picture_take_turns(mine: Path) -> None:
-    seen: list[str] = []
-
-    class Spy:
-        def encode(self, texts: Any) -> Any:
-            seen.extend(texts)
-            raise StopIteration
-
-    shards = ShardSet(mine)
-    place = next(i for i in range(10) if len(shards.captions(i)) == 3)
-    for turn in range(4):
-        with pytest.raises(StopIteration):
-            Examples(config(10, batch_size=1), shards, {"t5": Spy()}).batch(place + 10 * turn)
-    assert seen == ["a red fox", "a tree", "a rocket", "a red fox"]
-
-
-def test_commands(
-    grid: Grid, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    """Own pictures to a model whose record says where they came from."""
+def test_commands(grid: Grid, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pictogram").symlink_to(grid.path)
     monkeypatch.setenv("EDIFFI_CACHE", str(tmp_path))
     assert main(["data", "shard", str(mine), "-o", str(tmp_path / "a"), "--shard-size", "5"]) == 0
     done = ["data", "shard", "-o", str(tmp_path / "b"), "--all", "--style", "noto"]
     assert main([*done, "--num-images", "8", "--size", "64"]) == 0
     assert len(ShardSet(tmp_path / "b")) == 8
-    command = ["train", "base", "--preset", "tiny", "--num-images", "16", "--data", str(mine)]
-    assert main([*command, "--model", str(tmp_path / "model"), "--run", str(tmp_path / "run")]) == 0
-    model = ModelFolder(tmp_path / "model").config
-    assert [s.model_dump() for s in model.data] == [
-        {"source": "mine", "licence": "CC0", "pictures": 10}
-    ]
-    assert model.vocabulary == {} and model.stages[0].images_seen == 16
-    saved = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert saved["num_scenes"] == 10 and saved["sigma_data"] == model.stages[0].sigma_data
-    assert 0.3 < saved["sigma_data"] < 0.8
-    capsys.readouterr()
-    # other pictures are another run
-    other = [*command[:-1], str(tmp_path / "a"), "--run", str(tmp_path / "run")]
-    assert main(other) == 2 and "another config" in capsys.readouterr().err
-    assert main([*command, "--styles", "noto", "--run", str(tmp_path / "x")]) == 2
-    assert "not with --data" in capsys.readouterr().err
-    assert main(["train", "sr256", "--preset", "tiny", "--data", str(mine)]) == 2
-    assert "no picture of at least 256" in capsys.readouterr().err

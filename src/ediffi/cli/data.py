@@ -29,7 +29,9 @@ def build(
         Path | None,
         typer.Option(help="Where to build. Default: $EDIFFI_CACHE/pictogram or the user's cache."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 2,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that render. Default: one a core.")
+    ] = None,
     variants: Annotated[
         bool,
         typer.Option("--variants", help="People by gender and skin tone, in a folder beside it."),
@@ -69,7 +71,9 @@ def build(
     typer.echo(f"built in {time.monotonic() - started:.0f} s, {size / 1e6:.0f} MB in {target}")
 
 
-def _build_with_progress(builder: Any, target: Path, workers: int, options: dict[str, Any]) -> Any:
+def _build_with_progress(
+    builder: Any, target: Path, workers: int | None, options: dict[str, Any]
+) -> Any:
     with work_bars() as progress:
         fetching = progress.add_task("packages", total=len(builder.PICTOGRAM))
         rendering = progress.add_task("pictures", total=None)

@@ -16,6 +16,7 @@ import signal
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,8 +52,9 @@ FORMAT = 1  # raise it when the meaning of the files changes: older grids are th
 
 @dataclass(frozen=True)
 class Rendered:
-    """What one drawing became. error: why it is skipped, else None."""
+    """What one drawing became. source: as it is kept; error: why it is skipped, else None."""
 
+    source: bytes = b""
     sprite: bytes = b""
     box: Rect = (0, 0, 0, 0)
     colour: str | None = None
@@ -73,7 +75,9 @@ def render(drawing: Drawing) -> Rendered:
     weight = max(1, int(small[..., 3].sum()))
     mean = (small[..., :3].reshape(-1, 3).sum(0, dtype=np.int64) * 255 / weight).round()
     red, green, blue = (min(255, int(c)) for c in mean)
-    return Rendered(encode_sprite(pixels), box, main_colour(small), (red, green, blue))
+    source = zlib.compress(drawing.data, 9) if drawing.format == "svg" else drawing.data
+    sprite, colour = encode_sprite(pixels), main_colour(small)
+    return Rendered(source, sprite, box, colour, (red, green, blue))
 
 
 def _quiet_worker() -> None:
@@ -90,6 +94,11 @@ def _render_all(drawings: Sequence[Drawing], workers: int) -> Iterator[Rendered]
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_quiet_worker)
     try:
         yield from pool.map(render, drawings, chunksize=8)
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a process that renders was ended from outside, perhaps for want of memory: "
+            "build again, with fewer --workers"
+        ) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -227,7 +236,7 @@ def build(
     packages: Sequence[Package] = PICTOGRAM,
     archives: Path | None = None,
     variants: bool = False,
-    workers: int = 2,
+    workers: int | None = None,
     on_package: Callable[[Package, bool], None] = lambda package, fetched: None,
     on_cell: Callable[[int, int], None] = lambda done, total: None,
     on_broken: Callable[[str], None] = lambda message: None,
@@ -235,29 +244,29 @@ def build(
     """Build the grid into `target` and return its counts. Nothing is replaced until all is done.
 
     source: folder of .tgz files, or None for `npm pack`; archives: where they are kept, by default
-    in `target`; variants: of people instead of the concepts. on_cell(done, total) after each
+    in `target`; variants: of people instead of the concepts; workers: processes that render, None
+    for one a core, the bytes are the same. on_cell(done, total) after each
     drawing; on_broken(message) for each drawing that is skipped because it does not render.
 
     Raises:
         UserError: a package is missing or a wrong one, or `target` cannot be written.
     """
     try:
-        kept = archives or target / "packages"
-        fetched = fetch(packages, kept, source=source, on_done=on_package)
+        folder = archives or target / "packages"
+        fetched = fetch(packages, folder, source=source, on_done=on_package)
         bases, drawings = collect(packages, fetched, variants=variants)
         target.mkdir(parents=True, exist_ok=True)
         paths = [target / name for name in ("drawings.bin", "sprites.bin", "grid.json")]
         with _replacing(paths) as (sources, sprites, listing):
             cells, broken = [], []
-            results = _render_all(drawings, workers)
+            results = _render_all(drawings, workers or os.cpu_count() or 1)
             for number, (drawing, done) in enumerate(zip(drawings, results, strict=True), 1):
                 if done.error:
                     broken.append(f"{drawing.style}/{drawing.name}: {done.error}")
                     on_broken(broken[-1])
                 else:
-                    data = drawing.data
-                    data = zlib.compress(data, 9) if drawing.format == "svg" else data
-                    cells.append(_cell(drawing, done, sources.add(data), sprites.add(done.sprite)))
+                    kept = sources.add(done.source), sprites.add(done.sprite)
+                    cells.append(_cell(drawing, done, *kept))
                 on_cell(number, len(drawings))
             if not cells:
                 raise UserError("no drawing of these packages could be used: nothing was built")
