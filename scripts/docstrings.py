@@ -28,7 +28,7 @@ def fenced(match: re.Match[str]) -> str:
 
 
 def names_of(obj: Any) -> set[str]:
-    """The parameters of a function; the attributes of a class and the parameters it is made with."""
+    """A function's parameters; a class's attributes and the parameters that it is made with."""
     if obj.is_function:
         return {parameter.name for parameter in obj.parameters}
     if not obj.is_class:
