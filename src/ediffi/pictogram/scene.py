@@ -86,6 +86,7 @@ class SceneConfig(BaseModel):
             raise ValueError(f"backdrop_weights are {weights}: none may be below 0")
         return weights
 
+
 @dataclass(frozen=True)
 class Background:
     """What the things stand on.
