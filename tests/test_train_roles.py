@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from test_train_loop import SCENES, config, final
+from helpers.training import SCENES, config, equal, final, run, scenes_of
+from PIL import Image
 from tiny_grid import STYLES
 
 from ediffi.cli.encoders import dropout_of, training_encoders
@@ -18,38 +19,43 @@ from ediffi.core.errors import UserError
 from ediffi.encoders.cache import CachedText
 from ediffi.encoders.spec import weights_hash
 from ediffi.model import Cascade, ModelFolder
-from ediffi.pictogram.composer import Composer, SceneConfig
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.scenes import Scenes
-from ediffi.train.config import PAPER_DROPOUT, TrainConfig, preset_config
+from ediffi.train.config import PAPER_DROPOUT, Recipe
 from ediffi.train.examples import Examples
-from ediffi.train.loop import train
-from ediffi.train.references import References
-from ediffi.train.state import TrainState
+from ediffi.train.references import reference_of
 
 ALL = ("t5", "clip_text", "clip_image")
 
 
 @pytest.fixture(scope="module")
 def scenes(grid: Grid) -> Scenes:
-    return Scenes(Composer(grid, SCENES))
+    return scenes_of(grid)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept")
 
 
 def encoders(clip: Path) -> dict[str, Any]:
     return training_encoders(None, clip, None, None)[0]
 
 
-def all_roles(stage: str = "base", **changes: Any) -> TrainConfig:
-    network = preset_config("tiny", stage, t5_width=384).network
-    roles = {"t5": 384, "clip_text": 32, "clip_image": 32}
-    changes = {"dropout": PAPER_DROPOUT, "other_reference": 0.5} | changes
-    return config(stage, network=network.model_copy(update={"roles": roles}), **changes)
+def all_roles(stage: str = "base", **changes: Any) -> Recipe:
+    start = {
+        "network.roles": {"t5": 384, "clip_text": 32, "clip_image": 32},
+        "data.dropout": PAPER_DROPOUT,
+        "data.other_reference": 0.5,
+    }
+    return config(stage, start | changes)
 
 
 def test_each_role_is_dropped_by_itself_at_the_papers_rates(
-    scenes: Scenes, even_clip_folder: Path
+    scenes: Scenes, even_clip_folder: Path, kept: Path
 ) -> None:
-    examples = Examples(all_roles(batch_size=800), scenes, encoders(even_clip_folder))
+    settings = all_roles(**{"schedule.batch_size": 800})
+    examples = Examples(settings, scenes, encoders(even_clip_folder), folder=kept)
     keep = examples.batch(0).cond.prompt.keep
     for role, rate in PAPER_DROPOUT.items():
         assert float((~keep[role]).float().mean()) == pytest.approx(rate, abs=0.04)
@@ -57,12 +63,13 @@ def test_each_role_is_dropped_by_itself_at_the_papers_rates(
     assert float(neither.float().mean()) == pytest.approx(0.25 * 0.2, abs=0.03)
 
 
-def test_an_example_is_a_function_of_its_index(scenes: Scenes, even_clip_folder: Path) -> None:
-    changes: dict[str, Any] = {"dropout": {"t5": 0.2, "clip_text": 0.2, "clip_image": 0.2}}
-    one = Examples(all_roles(batch_size=8, **changes), scenes, encoders(even_clip_folder)).batch(16)
-    other = Examples(all_roles(batch_size=2, **changes), scenes, encoders(even_clip_folder)).batch(
-        20
-    )
+def test_an_example_is_a_function_of_its_index(
+    scenes: Scenes, even_clip_folder: Path, kept: Path
+) -> None:
+    rates = {"data.dropout": dict.fromkeys(ALL, 0.2)}
+    eight, two = (all_roles(**rates, **{"schedule.batch_size": n}) for n in (8, 2))
+    one = Examples(eight, scenes, encoders(even_clip_folder), folder=kept).batch(16)
+    other = Examples(two, scenes, encoders(even_clip_folder), folder=kept).batch(20)
     for role in ALL:
         keep = one.cond.prompt.keep[role][4:6]
         assert torch.equal(keep, other.cond.prompt.keep[role])
@@ -71,65 +78,59 @@ def test_an_example_is_a_function_of_its_index(scenes: Scenes, even_clip_folder:
 
 
 def test_a_reference_beside_text_is_another_picture_of_the_style(
-    grid: Grid, even_clip_folder: Path
+    grid: Grid, even_clip_folder: Path, tmp_path: Path
 ) -> None:
-    scenes = Scenes(Composer(grid, SceneConfig(styles=STYLES)))
-    clip = encoders(even_clip_folder)["clip_image"]
-    numbers, yes = list(range(30)), torch.ones(30, dtype=torch.bool)
-    keep = {"t5": yes, "clip_text": ~yes, "clip_image": yes}
+    every = SCENES.model_copy(update={"styles": STYLES})
+    settings = all_roles(**{"data.scenes": every.model_dump(), "data.num_pictures": 120})
+    scenes = scenes_of(grid, every)
+    kept = Examples(settings, scenes, encoders(even_clip_folder), folder=tmp_path).kept
+    known = {kept[n].reference[1].numpy().tobytes(): n for n in range(120)}  # type: ignore[index]
 
-    def shown(share: float, keep: dict[str, torch.Tensor]) -> list[int]:
-        settings = all_roles(num_scenes=200, other_reference=share)
-        return References(settings, scenes, clip).choose(numbers, numbers, keep)
+    def shown(other: float, *, seen: bool = True, text: bool = True) -> list[int]:
+        found = [reference_of(kept, n, 7 * n, seen=seen, text=text, other=other) for n in range(30)]
+        return [known[halves[1].numpy().tobytes()] for halves in found if halves is not None]
 
-    assert shown(0.0, keep) == numbers
-    others = shown(1.0, keep)
-    assert all(a != b for a, b in zip(others, numbers, strict=True))
-    assert [scenes.style(n) for n in others] == [scenes.style(n) for n in numbers]
-    assert all(scenes.alone(n) for n in others) and not all(scenes.alone(n) for n in range(200))
-    assert len(set(others)) > 15  # not always the first of its style
-    half = shown(0.5, keep)
-    assert 5 < sum(a != b for a, b in zip(half, numbers, strict=True)) < 25
-    # no text to take the content from: the picture's own
-    assert shown(1.0, keep | {"t5": ~yes}) == numbers
-    # of a picture that is not shown nothing is computed
-    assert len(set(shown(1.0, keep | {"clip_image": torch.arange(30) < 3}))) == 3
+    numbers = [known[kept[n].reference[1].numpy().tobytes()] for n in range(30)]  # type: ignore[index]
+    assert shown(0.0) == numbers
+    others = shown(1.0)
+    changed = [(a, b) for a, b in zip(others, numbers, strict=True) if a != b]
+    assert len(changed) > 25  # now and then a style has no other picture
+    assert all(scenes.style(a) == scenes.style(b) for a, b in changed)
+    assert sum(scenes.alone(a) for a, _ in changed) > 0.8 * len(changed)
+    assert len(set(others)) > 12  # not always the first of its style
+    assert 5 < sum(a != b for a, b in zip(shown(0.5), numbers, strict=True)) < 25
+    # no text to take the content from, or a picture that is not shown: its own
+    assert shown(1.0, text=False) == shown(1.0, seen=False) == numbers
 
 
-def test_embeddings_are_of_the_picture_and_computed_once(
-    scenes: Scenes, even_clip_folder: Path
-) -> None:
-    from PIL import Image
-
-    clip = encoders(even_clip_folder)["clip_image"]
-    references = References(all_roles(), scenes, clip)
-    tokens = references.encode([3, 5, 3])
-    assert tokens.states.shape == (3, 1, 32) and torch.equal(tokens.pooled[0], tokens.pooled[2])
-    direct = clip.encode([Image.fromarray(scenes.pixels(5, 28))])
-    torch.testing.assert_close(tokens.pooled[1:2], direct.pooled, atol=2e-3, rtol=2e-3)
-    references.encoder.processor = None  # it cannot be run any more
-    assert torch.equal(references.encode([5]).pooled, tokens.pooled[1:2])
+def test_embeddings_are_of_the_picture(scenes: Scenes, even_clip_folder: Path, kept: Path) -> None:
+    clip = encoders(even_clip_folder)
+    examples = Examples(all_roles(), scenes, clip, folder=kept)
+    halves = examples.kept[5].reference
+    assert halves is not None and halves[0].shape == (1, 32)
+    direct = clip["clip_image"].encode([Image.fromarray(scenes.pixels(5, 28))])
+    torch.testing.assert_close(halves[1].float(), direct.pooled[0], atol=2e-3, rtol=2e-3)
 
 
 @pytest.mark.parametrize("stage", ["base", "sr1024"])
 def test_stopped_anywhere_the_weights_are_the_same(
     stage: str, grid: Grid, scenes: Scenes, even_clip_folder: Path, tmp_path: Path
 ) -> None:
-    changes: dict[str, Any] = {"num_images": 32, "sample_images": 10**9, "checkpoint_images": 16}
-    changes["dropout"] = {"t5": 0.2, "clip_text": 0.2, "clip_image": 0.3}
-    settings = all_roles(stage, **changes)
-    list(train(settings, tmp_path / "whole", scenes, encoders(even_clip_folder)))
-    for tick in train(settings, tmp_path / "resumed", scenes, encoders(even_clip_folder)):
-        if tick.state.images == 20:
-            break
-    fresh = Scenes(Composer(grid, SCENES)), encoders(even_clip_folder)
-    list(train(settings, tmp_path / "resumed", *fresh))
+    settings = all_roles(
+        stage,
+        **{
+            "schedule.num_images": 24,
+            "schedule.sample_images": 10**9,
+            "data.dropout": {"t5": 0.2, "clip_text": 0.2, "clip_image": 0.3},
+        },
+    )
+    run(settings, tmp_path / "whole", scenes, encoders(even_clip_folder))
+    run(settings, tmp_path / "resumed", scenes, encoders(even_clip_folder), stop=20)
+    run(settings, tmp_path / "resumed", scenes_of(grid), encoders(even_clip_folder))
     whole, again = final(tmp_path / "whole"), final(tmp_path / "resumed")
-    assert all(torch.equal(whole[name], again[name]) for name in whole)
-    name = "conditioner.pool.clip_image.weight"
-    trained, average = whole[f"weights.{name}"], whole[f"average.{name}"]
-    assert not torch.equal(trained, TrainState(settings).parameters[name])
-    assert torch.equal(trained, average) == (stage == "base")  # where it stays once it is sketched
+    assert equal(whole, again)
+    moved = [n for n in whole if n.startswith("optimizer.exp_avg.") and "pool.clip_image" in n]
+    assert moved and all(whole[name].any() for name in moved)
 
 
 def test_rates() -> None:
@@ -160,7 +161,7 @@ def test_commands(
     monkeypatch.setenv("EDIFFI_CACHE", str(tmp_path))
     old, new = tmp_path / "old", tmp_path / "new"
     words = ["--vocabulary", "all", "--styles", "noto,emojione", "--preset", "tiny"]
-    words += ["--num-images", "8"]
+    words += ["--num-images", "8", "--set", "data.num_pictures=8"]
     for stage in ("base", "sr256"):
         assert main(["train", stage, *words, "--model", str(old)]) == 0
     before = Cascade.from_pretrained(old).generate("a fox", seeds=3)
