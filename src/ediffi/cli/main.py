@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from ediffi.cli import bench, data, evaluate, experiment, train
+from ediffi.cli import bench, data, evaluate, experiment, experts, train
 from ediffi.cli.compare import compare
 from ediffi.cli.encode import encode
 from ediffi.cli.generate import generate
@@ -36,6 +36,7 @@ app.add_typer(evaluate.app, name="evaluate")
 app.command()(compare)
 app.add_typer(data.app, name="data")
 app.add_typer(experiment.app, name="experiment")
+app.add_typer(experts.app, name="experts")
 app.add_typer(bench.app, name="bench")
 app.add_typer(train.app, name="train")
 

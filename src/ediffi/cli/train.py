@@ -15,6 +15,7 @@ from ediffi.cli.display import follow, work_bars
 from ediffi.cli.lists import names
 from ediffi.cli.options import DeviceName
 from ediffi.cli.train_clip import clip
+from ediffi.cli.train_expert import expert
 from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _command(stage: str) -> Callable[..., None]:
     ) -> None:
         from ediffi.pictogram.sources import cache_root
 
-        fields = _fields(changes or [])
+        fields = fields_of(changes or [])
         if num_images:
             fields["schedule.num_images"] = num_images
         config = asked_recipe(preset, stage, seed, data, vocabulary, styles, fields)
@@ -180,6 +181,7 @@ def _command(stage: str) -> Callable[..., None]:
 for _stage, _help in STAGES.items():
     app.command(_stage, help=_help)(_command(_stage))
 app.command("clip")(clip)
+app.command("expert")(expert)
 
 
 def _train(config: Recipe, asked: Asked) -> None:
@@ -235,7 +237,7 @@ def _run(
     fresh = TrainState(config, device=pick_device(device), prior=prior)
     ticks = train(fresh, run_dir, examples, initial=initial, report=typer.echo)
     with work_bars(stderr=False) as bars:
-        state = follow(ticks, bars, config.schedule.num_images, _line)
+        state = follow(ticks, bars, config.schedule.num_images, log_line)
     if state is None or state.images < config.schedule.num_images:
         raise typer.Exit(130)
     return state
@@ -276,7 +278,7 @@ def asked_recipe(
     return _changed(recipe(preset, stage), {"seed": seed, **scenes, **fields})
 
 
-def _fields(changes: list[str]) -> dict[str, Any]:
+def fields_of(changes: list[str]) -> dict[str, Any]:
     """--set NAME=VALUE: numbers, true, false, null and lists as in JSON, all else is text."""
     fields: dict[str, Any] = {}
     for change in changes:
@@ -340,7 +342,8 @@ def _origin(model: str, stage: str) -> tuple[dict[str, Tensor], Origin]:
     return named_as_now(weights, known[stage].network), origin
 
 
-def _line(row: dict[str, Any]) -> str:
+def log_line(row: dict[str, Any]) -> str:
+    """A row of a run's log, for a person."""
     loss, *bands = ("-" if v is None else f"{v:.3f}" for v in (row["loss"], *row["loss_by_band"]))
     return (
         f"{row['images']:>9,} images  loss {loss}  by sigma, low to high: {' '.join(bands)}  "
