@@ -66,8 +66,10 @@ def pictogram(stage: StageName) -> Recipe:
             data=DataConfig(
                 scenes=BASE_SCENES, num_pictures=32_768, shown_masks=0.3, other_reference=0.9
             ),
-            optimiser=Optimiser(learning_rate=1e-3),
-            schedule=Schedule(num_images=4_000_000, batch_size=16, warmup_images=4_000),
+            optimiser=Optimiser(learning_rate=7e-4),
+            schedule=Schedule(
+                num_images=4_000_000, batch_size=16, warmup_images=4_000, ema_images=100_000
+            ),
             sampling=SAMPLING["base"],
         )
     return Recipe(
