@@ -131,7 +131,7 @@ class Object(BaseModel):
     def _stated(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             raise ValueError("it is no JSON object")
-        empty = (None, "", [])
+        empty: tuple[Any, ...] = (None, "", [])
         return {str(k).strip().lower(): v for k, v in data.items() if v not in empty}
 
 
