@@ -9,19 +9,17 @@ from pathlib import Path
 import pytest
 
 from ediffi.core.errors import Notice, UserError
-from ediffi.language.languages import understand
-from ediffi.language.lexicon import TABLE, table
-from ediffi.language.vocabulary import in_english, words_of
+from ediffi.language import Vocabulary, understand
+from ediffi.language.lexicon import TABLE, form, spell, table
 from ediffi.model import Cascade, ModelFolder, locate
 from studies import first_weights
 
 CONFIG = ModelFolder(locate("pictogram")).config
-WORDS = {word for phrase in (*CONFIG.words, *CONFIG.styles) for word in words_of(phrase)}
+VOCABULARY = Vocabulary(CONFIG.vocabulary, CONFIG.phrases, CONFIG.looks, CONFIG.name)
 
 
-def english(text: str) -> str | None:
-    found = understand(text, CONFIG.vocabulary, WORDS)
-    return found and found.text
+def english(text: str) -> str:
+    return understand(text, VOCABULARY).text
 
 
 @pytest.mark.parametrize(
@@ -84,9 +82,43 @@ def test_emoji(text: str, said: str) -> None:
 
 
 def test_what_is_not_known_is_told() -> None:
-    found = understand("跳舞的狐狸", CONFIG.vocabulary)
-    assert found is not None and (found.text, found.missed) == ("a fox", ("跳舞",))
-    assert english("哲学与自由") is None and english("философия") is None
+    found = understand("跳舞的狐狸", VOCABULARY)
+    assert found.text == "a fox" and found.things == ("fox",)
+    assert found.notes == ("'跳舞的狐狸' is understood as 'a fox'; nothing is known of 跳舞",)
+    for text in ("哲学与自由", "философия"):
+        found = understand(text, VOCABULARY)
+        assert found.text == text and not found.drawable
+        assert f"nothing is known in {text!r}" in found.refusal(VOCABULARY)
+
+
+@pytest.mark.parametrize(
+    ("typed", "phrase", "said"),
+    [
+        ("eine Katze neben einem Hund", "Katze", "cat"),
+        ("eine Katze neben einem Hund", "einem Hund", "dog"),
+        ("zwei rote Füchse und ein Ball", "rote Füchse", "red foxes"),
+        ("红色背景上的一只狐狸", "狐狸", "fox"),
+        ("红色背景上的一只狐狸", "红色背景", "red background"),
+        ("火箭上面的企鹅", "企鹅", "penguin"),
+        ("лиса и ракета", "ракета", "rocket"),
+        ("a 🦊 next to a red 🚗", "🚗", "car"),
+        ("une pomme rouge", "pomme rouge", "red apple"),
+    ],
+)
+def test_phrases_are_followed_into_english(typed: str, phrase: str, said: str) -> None:
+    found, start = understand(typed, VOCABULARY), typed.index(phrase)
+    span = found.follow((start, start + len(phrase)))
+    assert span is not None and said in found.text[slice(*span)]
+
+
+def test_spelling_keeps_places() -> None:
+    for language in ("de", "fr", "ru", "zh", "ja", "ko", "hi", "vi"):
+        for entry in table()["languages"][language]:
+            for phrase in entry:
+                assert spell(phrase).text == form(phrase)
+    spelled = spell("  Ein  Füchslein, weiß!")
+    assert spelled.text == "ein fuchslein weiss"
+    assert spelled.source((4, 13)) == (7, 16) and spelled.follow((18, 22)) == (14, 19)
 
 
 def test_things_beyond_the_vocabulary_have_their_english_name() -> None:
@@ -101,8 +133,9 @@ def test_labels_of_the_things_it_draws(language: str, least: float) -> None:
     """The rest of a language's labels are nearly all English words as well: taxi, koala."""
     rows = zip(table()["names"].values(), table()["languages"][language], strict=True)
     ours = [(names[0], row[0]) for names, row in rows if names[0] in CONFIG.vocabulary]
-    right = [name for name, label in ours if name in (english(label) or "")]
-    wrong = [label for name, label in ours if name not in (english(label) or name)]
+    said = {label: english(label) for _, label in ours}
+    right = [name for name, label in ours if name in said[label] and said[label] != label]
+    wrong = [label for name, label in ours if said[label] != label and name not in said[label]]
     assert len(ours) > 120 and len(right) >= least * len(ours) and len(wrong) <= 0.03 * len(ours)
 
 
@@ -124,9 +157,10 @@ def test_english_is_left_alone() -> None:
     prompts = [json.loads(line)["prompt"] for line in evaluated.read_text().splitlines()]
     labels = [entry[0] for entry in table()["languages"]["en"]]
     assert len(prompts) == 256 and len(labels) == 1451
-    for text in (*ENGLISH, *prompts, *labels):
-        assert english(text) in (None, text)
-        assert in_english(text, CONFIG.vocabulary, CONFIG.phrases, CONFIG.name) == text
+    for text in (*ENGLISH, *prompts):
+        assert english(text) == text
+    negated = [label for label in labels if english(label) != label]
+    assert len(negated) < 100  # "no entry", "snowman without snow", "seven-thirty"
 
 
 def test_the_model_says_how_it_understands(model_folder: Path) -> None:
@@ -139,7 +173,7 @@ def test_the_model_says_how_it_understands(model_folder: Path) -> None:
         cascade.stream("跳舞的狐狸", **options)
     with pytest.raises(UserError, match="nothing is known in '哲学与自由'"):
         cascade.stream("哲学与自由", **options)
-    assert in_english("狐狸", {}, (), CONFIG.name) == "狐狸"  # to a model that claims nothing
+    assert understand("狐狸", Vocabulary({})).text == "狐狸"  # to a model that claims nothing
 
 
 def test_the_table_is_small_and_says_whose_it_is() -> None:

@@ -10,8 +10,8 @@ from ediffi.language.tracked import Span, Tracked
 from ediffi.language.vocabulary import Vocabulary
 
 ENDS = (
-    "on in at with next under above below near behind beside over but just only while is are to from "
-    "instead"
+    "on in at with next under above below near behind beside over but just only while is are to "
+    "from instead"
 )
 NEGATION = re.compile(
     r"""(?:,?\s*\b(?:but|and|with)\s+)?
@@ -24,25 +24,27 @@ NEGATION = re.compile(
 )
 MOST = len(COUNTS) - 1
 MANY = (
-    "five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
-    "nineteen twenty thirty forty fifty sixty seventy eighty ninety"
+    "five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety"
 )
 COUNT = re.compile(
     r"\b(?:(?:a\s+)?(?:couple|dozen|hundred|thousand|million)s?(?:\s+of)?"
     rf"|{MANY.replace(' ', '|')}|[1-9]\d*)(?=\s+[^\W\d])",
     re.IGNORECASE,
 )
+PLURAL = ("s", "fish")
 BETWEEN = 3  # words between a count and its thing: 12 big red balloons
 
 
 def without_negations(prompt: Tracked) -> tuple[Tracked, list[str]]:
-    """The prompt without what is not to be drawn, and that.
+    """The prompt without what is not to be drawn, and that; as it is where nothing would be left.
 
     >>> without_negations(Tracked.of("a house without a chimney"))[1]
     ['without a chimney']
     """
     left_out = [m[0].strip(" ,") for m in NEGATION.finditer(prompt.text)]
-    return (prompt.sub(NEGATION, " ").tidied(), left_out) if left_out else (prompt, [])
+    rest = prompt.sub(NEGATION, " ").tidied() if left_out else prompt
+    return (rest, left_out) if re.search(r"\w", rest.text) else (prompt, [])
 
 
 def counted(prompt: Tracked, vocabulary: Vocabulary) -> tuple[Tracked, list[str]]:
@@ -58,6 +60,8 @@ def counted(prompt: Tracked, vocabulary: Vocabulary) -> tuple[Tracked, list[str]
     for match in reversed(list(COUNT.finditer(prompt.text))):
         thing = next((span for span in things if span[0] >= match.end()), None)
         if thing is None or not _is_of(prompt.text[match.end() : thing[0]]):
+            continue
+        if not prompt.text[: thing[1]].lower().endswith(PLURAL):  # an 8 ball
             continue
         digits = match[0].isdecimal() and int(match[0]) <= MOST
         number = int(match[0]) if digits else 2 if "couple" in match[0].lower() else MOST

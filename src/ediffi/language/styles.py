@@ -11,7 +11,7 @@ from ediffi.language.tracked import Tracked
 # What people say -> what one of the model's captions calls the style.
 SAID: dict[str, str] = {
     "line icon": r"outlines?|line[ -]?art|line drawing|line icon|colou?ring (?:page|book)|lineart"
-    r"|pencil|pen and ink|ink|sketch|sketched|doodle|black[ -](?:and|&|n)[ -]white|b&w|monochrome",
+    r"|pencil|pen and ink|sketch|sketched|doodle|black[ -](?:and|&|n)[ -]white|b&w|monochrome",
     "flat": r"flat|flat design|vector|minimalist|minimalistic|minimal|clip[ -]?art|material design",
     "3d": r"3[ -]?d|three[ -]dimensional|cgi|clay|claymation|pixar",
     "outlined": r"cartoon|cartoonish|cartoony|comic|kawaii|anime|manga|outlined|chibi",
@@ -28,7 +28,7 @@ KIND = (
     r"(?:[ -](?:drawings?|icons?|illustrations?|pictures?|images?|art(?:work)?|styles?|stickers?"
     r"|renders?|rendering|versions?|logos?|designs?|sketch|painting|emoji))"
 )
-WORDS_OF_COLOUR = r"black[ -](?:and|&|n)[ -]white|b&w|pencil|ink|oil|shadow|comic|minimal"
+WORDS_OF_COLOUR = r"black[ -](?:and|&|n)[ -]white|b&w|pencil|shadow|comic|minimal"
 
 
 def _pattern(words: str) -> re.Pattern[str]:

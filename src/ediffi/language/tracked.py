@@ -63,5 +63,9 @@ class Tracked:
         """Where the typed characters [start, end) ended up: from the first to the last character
         of the text that comes from them; None if nothing does."""
         start, end = typed
-        places = [n for n, at in enumerate(self.origin) if at and at[0] < end and start < at[1]]
+        places = [
+            n
+            for n, (at, ch) in enumerate(zip(self.origin, self.text, strict=True))
+            if at and at[0] < end and start < at[1] and not ch.isspace()
+        ]
         return (places[0], places[-1] + 1) if places else None

@@ -34,10 +34,10 @@ MODIFIERS = ("ing", "ed", "ly")  # endings of words that name no thing
 class Understood:
     """A prompt in a model's words.
 
-    typed: as it was; rewritten: `text`, and where each of its characters was typed; things: labels of what it names, in order; notes:
-    what the user should know; offers: near things for unknown words; nearest: labels to offer
-    where nothing is drawable; drawable: whether the model was taught anything that is named, always
-    so of a model that claims no vocabulary.
+    typed: as it was; rewritten: `text`, and where each of its characters was typed; things: labels
+    of what it names, in order; notes: what the user should know; offers: near things for unknown
+    words; nearest: labels to offer where nothing is drawable; drawable: whether the model was
+    taught anything that is named, always so of a model that claims no vocabulary.
     """
 
     typed: str
@@ -58,17 +58,17 @@ class Understood:
         near = f"; the nearest that it draws: {', '.join(self.nearest)}" if self.nearest else ""
         return (
             f"nothing is known in {self.typed!r}: {vocabulary.model} reads English, and the names "
-            f"of things in 26 other languages, and draws {len(vocabulary.things)} things, listed by "
-            f"`ediffi info --vocabulary`{near}"
+            f"of things in 26 other languages, and draws {len(vocabulary.things)} things, which "
+            f"`ediffi info --vocabulary` lists{near}"
         )
 
     def follow(self, span: Span) -> Span | None:
         """Where the characters [start, end) of the typed prompt are in `text`: from the first to
         the last that comes from them; None if they were left out.
 
-        >>> understood = understand("eine Katze neben einem Hund", Vocabulary({"cat": (), "dog": ()}))
-        >>> understood.text, understood.follow((5, 10))
-        ('a cat next to a dog', (2, 5))
+        >>> understood = understand("eine rote Katze", Vocabulary({"cat": ()}))
+        >>> understood.text, understood.follow((10, 15))
+        ('a red cat', (6, 9))
         """
         return self.rewritten.follow(span)
 
@@ -116,7 +116,7 @@ class _Reading:
         """Other words in the places of some, and say so."""
         for span, piece in words.items():
             self.notes.append(f"{self.prompt.text[slice(*span)]!r} is understood as {piece!r}")
-        for span, piece in reversed(words.items()):
+        for span, piece in reversed(list(words.items())):
             self.prompt = mended_articles(self.prompt.replace(span, piece), span)
 
     def mend_typos(self) -> None:

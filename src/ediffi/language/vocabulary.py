@@ -121,26 +121,3 @@ def stem(word: str) -> str:
 
 def _stems(phrase: str) -> tuple[str, ...]:
     return tuple(stem(word.lower()) for word in WORD.findall(phrase))
-
-
-def unknown_words(
-    text: str, vocabulary: Mapping[str, Sequence[str]], phrases: Iterable[str]
-) -> list[str]:
-    return Vocabulary(vocabulary, phrases).unknown_words(text)
-
-
-def in_english(
-    text: str, vocabulary: dict[str, tuple[str, ...]], phrases: Iterable[str], model: str
-) -> str:
-    from ediffi.core.errors import UserError, note
-    from ediffi.language.languages import is_foreign
-    from ediffi.language.understood import understand
-
-    known = Vocabulary(vocabulary, phrases, model=model)
-    found = understand(text, known)
-    if not found.drawable and found.text == text and is_foreign(text):
-        raise UserError(found.refusal(known))
-    for message in found.notes:
-        if "was never taught" not in message:
-            note(message)
-    return found.text
