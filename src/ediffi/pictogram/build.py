@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -81,9 +82,18 @@ def render(drawing: Drawing) -> Rendered:
 
 
 def _quiet_worker() -> None:
-    """Ctrl-C is the parent's to handle, and resvg's panics (which are retried) are not news."""
+    """Ctrl-C is the parent's to handle, and resvg's panics (which are retried) are not news. A
+    worker ends with its parent, however that ends."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _render_all(drawings: Sequence[Drawing], workers: int) -> Iterator[Rendered]:
