@@ -90,7 +90,7 @@ class Recipe(RunConfig):
     before it, in a run of its own, and then stays as it is.
     sigma_data: standard deviation of the pictures, or of what they have beyond the prior.
     sampling: how the trained stage is sampled. origin: of the weights the run starts from, None for
-    fresh ones. prior: hash of the prior's weights.
+    fresh ones.
     """
 
     stage: StageName
@@ -102,4 +102,3 @@ class Recipe(RunConfig):
     data: DataConfig
     sampling: Sampling
     origin: Origin | None = None
-    prior: str = ""

@@ -70,7 +70,10 @@ def train(
             with writing(run_dir):
                 sample_grid(state, examples, path)
 
-    yield from steps(state, run_dir, step, read, after=sample, report=report)
+    try:
+        yield from steps(state, run_dir, step, read, after=sample, report=report)
+    finally:
+        ahead.close()
 
 
 class _Ahead:
@@ -90,3 +93,7 @@ class _Ahead:
         if after < self.examples.config.schedule.num_images:
             self._coming = after, self._pool.submit(self.examples.batch, after)
         return batch
+
+    def close(self) -> None:
+        """Make no further batch."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
