@@ -220,8 +220,10 @@ def _ensemble(stage: StageConfig, states: Mapping[str, State]) -> dict[str, byte
 
 def _clean(folder: Path, stages: Iterable[str], hashes: Mapping[str, str]) -> None:
     """Delete weights that no configuration names any more, and what a killed process left."""
+    for part in folder.rglob(".*.part"):
+        part.unlink(missing_ok=True)
     for stage in stages:
-        for path in [*(folder / stage).glob("*.safetensors"), *(folder / stage).glob(".*.part")]:
+        for path in (folder / stage).glob("*.safetensors"):
             if f"{stage}/{path.name}" not in hashes:
                 path.unlink(missing_ok=True)
 
