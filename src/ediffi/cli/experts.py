@@ -97,7 +97,7 @@ def plan(
         tree=tree,
         leak=leak,
         consistency=consistency,
-        form=form,  # type: ignore[arg-type]
+        form=form,
         recipe=recipe.changed(same),
     )
     make_folder(path.parent)

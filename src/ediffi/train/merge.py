@@ -51,9 +51,9 @@ def merge(
     for node in served:
         states[node.node], made = expert_weights(plan, run_dir, node)
         facts.append(made)
-    weights = {s.name: model.weights(s.name) for s in _single(model, but=stage)}
+    weights = {str(s.name): model.weights(s.name) for s in _single(model, but=stage)}
     experts = {
-        s.name: {e.node: model.weights(s.name, e.node) for e in s.experts}
+        str(s.name): {e.node: model.weights(s.name, e.node) for e in s.experts}
         for s in model.config.stages
         if s.experts
     }
