@@ -50,8 +50,9 @@ def examples(composer: Composer, tmp_path_factory: pytest.TempPathFactory) -> Cl
 def config(**changes: Any) -> ClipConfig:
     start = clip_preset("tiny")
     scenes = start.scenes.model_copy(update={"concepts": None, "styles": STYLES, "seed": 3})
-    small = {"scenes": scenes, "num_images": 96, "checkpoint_images": 32, "log_images": 32}
-    return ClipConfig.model_validate(start.model_dump() | small | changes)
+    small = {"scenes": scenes, "schedule.num_images": 96}
+    small |= {"schedule.checkpoint_images": 32, "schedule.log_images": 32}
+    return start.changed(small | changes)
 
 
 def final(run: Path) -> dict[str, torch.Tensor]:
@@ -272,7 +273,11 @@ def test_a_tower_of_larger_patches_says_at_first_what_the_given_one_said(
 
 def test_it_learns_and_is_read_back(examples: ClipExamples, tmp_path: Path) -> None:
     """Trained, saved and loaded by the encoders: own captions are found, styles are told."""
-    settings = config(num_images=3200, learning_rate=3e-3, log_images=640, cooldown=0.3)
+    longer = {"num_images": 3200, "log_images": 640, "cooldown": 0.3}
+    settings = config(
+        **{f"schedule.{name}": value for name, value in longer.items()},
+        **{"optimiser.learning_rate": 3e-3},
+    )
     ticks = list(train_clip(settings, tmp_path / "run", examples, report=lambda _: None))
     rows = [tick.row for tick in ticks if tick.row]
     assert rows[-1]["contrastive"] < 0.8 * rows[0]["contrastive"]
@@ -316,10 +321,10 @@ def test_commands(grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """`ediffi train clip`, then `python -m studies clip` on what it wrote."""
     (tmp_path / "pictogram").symlink_to(grid.path)
     monkeypatch.setenv("EDIFFI_CACHE", str(tmp_path))
-    recipe = config().model_dump() | {"num_images": 32}
+    recipe = config(**{"schedule.num_images": 32})
     monkeypatch.setattr(
         "ediffi.train.clip_config.clip_preset",
-        lambda preset, concepts: ClipConfig.model_validate(recipe),
+        lambda preset, concepts: recipe,
     )
     clip, out = tmp_path / "clip", tmp_path / "results"
     assert main(["train", "clip", "--preset", "tiny", "-o", str(clip)]) == 0

@@ -22,4 +22,3 @@ SAMPLING = {
     ),
     "sr1024": Sampling(num_steps=4, sigma_min=0.01, sigma_max=0.3),
 }
-

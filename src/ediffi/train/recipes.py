@@ -32,7 +32,9 @@ BASE_SCENES = SceneConfig(
 )
 # all that are vectors: a raster of 256 px is no target at 1024. Upscalers need no words, so they
 # learn from every concept.
-UPSCALER_SCENES = SceneConfig(styles=tuple(s for s in STYLES if s != "fluent-emoji-3d"))
+UPSCALER_SCENES = SceneConfig(
+    styles=tuple(s for s in STYLES if s != "fluent-emoji-3d"), num_captions=1
+)
 
 
 def recipe(preset: str, stage: str, *, t5_width: int | None = None) -> Recipe:
@@ -62,7 +64,7 @@ def pictogram(stage: StageName) -> Recipe:
             preset="pictogram",
             network=PRESETS["pictogram"]["base"],
             sigma_data=0.55,
-            noise=Noise(distribution=NoiseDistribution(mean=0.0, std=1.5)),
+            noise=Noise(distribution=NoiseDistribution(mean=0.6, std=1.6)),
             data=DataConfig(
                 scenes=BASE_SCENES, num_pictures=32_768, shown_masks=0.3, other_reference=0.9
             ),
