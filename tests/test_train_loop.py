@@ -123,6 +123,25 @@ def test_killed_at_ten_random_points(grid: Grid, bert_folder: Path, tmp_path: Pa
     assert equal(final(tmp_path / "whole"), final(tmp_path / "killed"))
 
 
+def test_ctrl_c_reaches_the_workers_too_and_loses_nothing(
+    grid: Grid, bert_folder: Path, tmp_path: Path
+) -> None:
+    """A terminal's Ctrl-C goes to every process of the run."""
+    names = {"tests": str(ROOT), "bert": str(bert_folder), "run": str(tmp_path / "run")}
+    script = SCRIPT.format(**names, grid=str(grid.path))
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line == "8\n":
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    seen = [8, *(int(line) for line in process.stdout.read().splitlines() if line.isdigit())]
+    assert process.wait() == 0
+    assert seen[-1] < 400 and found(tmp_path / "run")[0].stem == f"{seen[-1]:010d}"
+
+
 @pytest.mark.parametrize("part", ["denoiser", "prior"])
 def test_it_learns(part: str, scenes: Scenes, text: Any, tmp_path: Path) -> None:
     settings = config(

@@ -76,7 +76,7 @@ class DataConfig(Frozen):
 
     scenes: SceneConfig | None
     num_pictures: int = Field(gt=0)
-    dropout: dict[str, float] = {"t5": 0.1}
+    dropout: dict[str, float] = Field({"t5": 0.1})
     shown_masks: float = Field(0.0, ge=0, le=1)
     other_reference: float = Field(0.0, ge=0, le=1)
     max_augmentation: float = Field(0.0, ge=0)

@@ -8,6 +8,7 @@ every later run of the same data.
 from __future__ import annotations
 
 import json
+import signal
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -215,7 +216,11 @@ class Kept:
             return
         if self._coming is None:
             todo = _Missing(self, [i for i in self.missing() if i >= index])
-            self._coming = iter(DataLoader(todo, batch_size=None, num_workers=self.workers))
+            self._coming = iter(
+                DataLoader(
+                    todo, batch_size=None, num_workers=self.workers, worker_init_fn=_unstopped
+                )
+            )
         for made in self._coming:
             if isinstance(made, UserError):
                 raise made
@@ -223,6 +228,12 @@ class Kept:
                 return
         self._coming = None  # it was before the first of those: start again there
         self._wait_for(index)
+
+
+def _unstopped(worker: int) -> None:
+    """A terminal's Ctrl-C reaches a run's workers as well: it is the run that stops them, when it
+    has finished its step and saved."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _Missing(Dataset[int | UserError]):
