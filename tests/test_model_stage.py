@@ -11,6 +11,7 @@ from ediffi.core.errors import UserError
 from ediffi.core.types import Progress
 from ediffi.diffusion import result_of
 from ediffi.model import Sampling, Stage, StageConfig
+from ediffi.model.denoiser import denoiser_of
 from ediffi.networks import PRESETS, build_denoiser
 
 HOW = Sampling(num_steps=3, sigma_min=0.05, sigma_max=5.0, guidance_scale=2.0)
@@ -52,12 +53,12 @@ def test_every_evaluation_is_told_of() -> None:
 @pytest.mark.parametrize("name", ["base", "sr256"])
 def test_weights_and_device(name: str) -> None:
     old = stage(name)
-    again = Stage.from_weights(config(name), old.denoiser.state_dict())
+    again = Stage(config(name), denoiser_of(config(name), old.denoiser.state_dict()))
     assert torch.equal(drawn(again), drawn(old))
     assert not any(p.requires_grad for p in again.denoiser.parameters())
     assert again.to("meta").device.type == "meta"
     with pytest.raises(UserError, match=f"weights of stage {name} do not fit"):
-        Stage.from_weights(config(name), {"network.enter.weight": torch.zeros(1)})
+        denoiser_of(config(name), {"network.enter.weight": torch.zeros(1)})
 
 
 def test_an_upscaler_and_only_it_needs_a_small_picture() -> None:

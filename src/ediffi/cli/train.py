@@ -206,7 +206,9 @@ def _train(config: Recipe, asked: Asked) -> None:
     examples = Examples(config, collection, encoders, folder=asked.examples, workers=asked.workers)
     if asked.data and config.stage == "base":  # what the preset says was measured on scenes
         config = _changed(config, {"sigma_data": round(measure_sigma_data(examples), 3)})
-    prior = {n.removeprefix("prior."): t for n, t in (weights or {}).items() if "prior." in n}
+    prior = {
+        n.removeprefix("prior."): t for n, t in (weights or {}).items() if n.startswith("prior.")
+    }
     before = None if prior else prior_recipe(config)
     if before is not None:
         typer.echo("first the prior, then the denoiser around it")

@@ -25,7 +25,6 @@ from ediffi.diffusion import (
     num_evaluations,
 )
 from ediffi.model.config import Sampling, StageConfig
-from ediffi.model.denoiser import denoiser_of
 from ediffi.model.tiles import Tiled
 
 
@@ -35,11 +34,6 @@ class Stage:
     def __init__(self, config: StageConfig, denoiser: EDM | Around | Router) -> None:
         self.config = config
         self.denoiser = denoiser.eval().requires_grad_(False)
-
-    @classmethod
-    def from_weights(cls, config: StageConfig, weights: dict[str, Tensor]) -> Stage:
-        """A stage with the network's saved state; float32 in memory whatever it was saved in."""
-        return cls(config, denoiser_of(config, weights))
 
     def to(self, device: torch.device | str) -> Self:
         """Draw there from now on."""
