@@ -18,10 +18,11 @@ from ediffi.core.errors import UserError
 from ediffi.diffusion import branches
 from ediffi.model import Cascade, ModelFolder
 from ediffi.pictogram.grid import Grid
-from ediffi.train.branch import ExpertState, Plan, finish, next_node, parent_of, trained
 from ediffi.train.examples import Examples
+from ediffi.train.expert import expert_state, finish, parent_of
 from ediffi.train.loop import train
 from ediffi.train.merge import merge, task_vectors
+from ediffi.train.plan import Plan, next_node, trained
 
 ROOT = Path(__file__).parent
 
@@ -51,7 +52,7 @@ def train_next(plan: Plan, run_dir: Path, grid: Grid, bert: Path) -> bool:
     if node is None:
         return False
     weights, recipe = parent_of(plan, run_dir, node, ModelFolder(Path(plan.model)))
-    state = ExpertState(recipe, weights)
+    state = expert_state(recipe, weights)
     examples = Examples(recipe, scenes_of(grid), bert_text(bert), folder=run_dir / "examples")
     for tick in train(state, run_dir / node.node, examples, report=lambda _: None):
         print(tick.state.images, flush=True)
@@ -108,7 +109,7 @@ MERGE = """
 import sys
 from pathlib import Path
 from ediffi.model import ModelFolder
-from ediffi.train.branch import Plan
+from ediffi.train.plan import Plan
 from ediffi.train.merge import merge
 plan, out = Path(sys.argv[1]), Path(sys.argv[2])
 print(flush=True)
@@ -192,7 +193,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_train_branch import train_next
 from ediffi.pictogram.grid import Grid
-from ediffi.train.branch import Plan
+from ediffi.train.plan import Plan
 plan = Plan.read(Path({plan!r}))
 train_next(plan, Path({plan!r}).parent, Grid.load(Path({grid!r})), Path({bert!r}))
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,13 @@ from ediffi.pictogram.composer import Composer
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.scene import vocabulary
 from ediffi.train import checkpoint as checkpoints
-from ediffi.train.clip import train_clip
+from ediffi.train.clip import clip_state
 from ediffi.train.clip_config import ClipConfig, Tower, clip_preset
 from ediffi.train.clip_examples import ClipExamples, tells_style, varied
-from ediffi.train.clip_folder import (
-    GivenPictures,
-    KeptText,
-    build_clip,
-    learn_tokenizer,
-    save_clip,
-)
+from ediffi.train.clip_folder import GivenClip, build_clip, learn_tokenizer, save_clip
 from ediffi.train.clip_loss import anchor_loss, contrastive_loss, positives
 from ediffi.train.clip_start import NEIGHBOURS, shift, start_as_convolution, waves
+from ediffi.train.loop import Tick, train
 from studies.__main__ import app
 
 
@@ -53,6 +49,20 @@ def config(**changes: Any) -> ClipConfig:
     small = {"scenes": scenes, "schedule.num_images": 96}
     small |= {"schedule.checkpoint_images": 32, "schedule.log_images": 32}
     return start.changed(small | changes)
+
+
+def learn(
+    settings: ClipConfig,
+    run: Path,
+    examples: ClipExamples,
+    *,
+    text: GivenClip | None = None,
+    pictures: GivenClip | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> tuple[Any, Iterator[Tick[ClipConfig]]]:
+    """A tokenizer, and the steps of a run."""
+    state, tokenizer = clip_state(settings, examples, text, pictures)
+    return tokenizer, train(state, run, examples, report=report)
 
 
 def final(run: Path) -> dict[str, torch.Tensor]:
@@ -185,13 +195,13 @@ def test_tokenizer_reads_everything() -> None:
 def test_stopped_anywhere_the_weights_are_the_same(
     composer: Composer, examples: ClipExamples, tmp_path: Path
 ) -> None:
-    list(train_clip(config(), tmp_path / "whole", examples, report=lambda _: None))
-    for tick in train_clip(config(), tmp_path / "halves", examples, report=lambda _: None):
+    list(learn(config(), tmp_path / "whole", examples)[1])
+    for tick in learn(config(), tmp_path / "halves", examples)[1]:
         if tick.state.images == 48:
             break  # between two checkpoints: back to 32
     said: list[str] = []
     fresh = ClipExamples(config(), composer, tmp_path / "halves")
-    list(train_clip(config(), tmp_path / "halves", fresh, report=said.append))
+    list(learn(config(), tmp_path / "halves", fresh, report=said.append)[1])
     assert any("after 32 images" in line for line in said)
     whole, again = final(tmp_path / "whole"), final(tmp_path / "halves")
     assert whole.keys() == again.keys()
@@ -199,21 +209,20 @@ def test_stopped_anywhere_the_weights_are_the_same(
     rows = [json.loads(row) for row in (tmp_path / "halves/log.jsonl").read_text().splitlines()]
     assert [row["images"] for row in rows] == [32, 64, 96]
     with pytest.raises(UserError, match=r"seed: 0 -> 1"):
-        list(train_clip(config(seed=1), tmp_path / "halves", fresh, report=lambda _: None))
+        list(learn(config(seed=1), tmp_path / "halves", fresh)[1])
 
 
 def test_a_new_picture_tower_for_texts_that_stay(examples: ClipExamples, tmp_path: Path) -> None:
     """`--keep-text`: the texts' embeddings are those of before, also after a resumed run."""
-    first = list(train_clip(config(), tmp_path / "a", examples, report=lambda _: None))[-1].state
-    save_clip(tmp_path / "clip", first.model.clip, first.tokenizer)
-    text = KeptText.read(tmp_path / "clip")
-    settings = config(**text.shape, kept_text=text.sha256, seed=5)
-    steps = train_clip(settings, tmp_path / "b", examples, text=text, report=lambda _: None)
-    next(steps)
-    steps.close()
-    again = train_clip(settings, tmp_path / "b", examples, text=text, report=lambda _: None)
-    second = list(again)[-1].state
-    save_clip(tmp_path / "clip-2", second.model.clip, second.tokenizer)
+    tokenizer, ticks = learn(config(), tmp_path / "a", examples)
+    save_clip(tmp_path / "clip", list(ticks)[-1].state.model.clip, tokenizer)
+    text = GivenClip.read(tmp_path / "clip")
+    settings = text.keep_text(config(seed=5))
+    for tick in learn(settings, tmp_path / "b", examples, text=text)[1]:
+        if tick.state.images == 48:
+            break  # between two checkpoints
+    tokenizer, ticks = learn(settings, tmp_path / "b", examples, text=text)
+    save_clip(tmp_path / "clip-2", list(ticks)[-1].state.model.clip, tokenizer)
     said = ["a fox", "a blue house in noto style"]
 
     def told(folder: Path) -> torch.Tensor:
@@ -228,20 +237,21 @@ def test_a_new_picture_tower_for_texts_that_stay(examples: ClipExamples, tmp_pat
     assert changed and not any(name.startswith("text") for name in changed)
     assert any(name.startswith("vision_model.encoder") for name in changed)
     with pytest.raises(UserError, match=r"no \.safetensors weights"):
-        KeptText.read(tmp_path / "nothing")
+        GivenClip.read(tmp_path / "nothing")
 
 
 def test_a_tower_of_larger_patches_says_at_first_what_the_given_one_said(
     examples: ClipExamples, tmp_path: Path
 ) -> None:
     """`--from`: of a picture twice as large, what was said of it; then it goes on learning."""
-    first = list(train_clip(config(), tmp_path / "a", examples, report=lambda _: None))[-1].state
-    save_clip(tmp_path / "clip", first.model.clip, first.tokenizer)
-    text, given = KeptText.read(tmp_path / "clip"), GivenPictures.read(tmp_path / "clip")
-    larger = config(**text.shape, side=128, patch=32, image=Tower(width=64, layers=2))
-    larger = given.fit(larger)
+    tokenizer, ticks = learn(config(), tmp_path / "a", examples)
+    first = list(ticks)[-1].state.model
+    save_clip(tmp_path / "clip", first.clip, tokenizer)
+    given = GivenClip.read(tmp_path / "clip")
+    larger = config(side=128, patch=32, image=Tower(width=64, layers=2))
+    larger = given.give_pictures(given.keep_text(larger))
     assert larger.image == config().image and larger.given_pictures == given.sha256
-    clip = build_clip(larger, text.tokenizer)
+    clip = build_clip(larger, tokenizer)
     given.start(clip)
     pictures = examples.sample(8)
 
@@ -253,22 +263,20 @@ def test_a_tower_of_larger_patches_says_at_first_what_the_given_one_said(
         return out
 
     doubled = pictures.repeat_interleave(2, 2).repeat_interleave(2, 3)
-    before = seen(first.model.clip.to(torch.bfloat16).float(), pictures)  # as it was saved
+    before = seen(first.clip.to(torch.bfloat16).float(), pictures)  # as it was saved
     torch.testing.assert_close(seen(clip, doubled), before, atol=1e-4, rtol=1e-4)
-    settings = given.fit(config(**text.shape, kept_text=text.sha256))
-    steps = train_clip(
-        settings, tmp_path / "b", examples, text=text, pictures=given, report=lambda _: None
-    )
+    settings = given.give_pictures(given.keep_text(config()))
+    _, steps = learn(settings, tmp_path / "b", examples, text=given, pictures=given)
     again = list(steps)[-1].state.model.clip
     assert not torch.equal(seen(again, pictures), before)
     for changes in ({"side": 128}, {"patch": 8, "side": 32}, {"projection": 64}):
         with pytest.raises(UserError, match="this run has"):
-            given.fit(config(**changes))
+            given.give_pictures(config(**changes))
     facts = json.loads((tmp_path / "clip" / "config.json").read_text())
     facts["vision_config"]["num_attention_heads"] = 2  # its weights would fit, and say other things
     (tmp_path / "clip" / "config.json").write_text(json.dumps(facts))
     with pytest.raises(UserError, match="2 heads, MLPs 128 wide and gelu, where 1, 128 and gelu"):
-        GivenPictures.read(tmp_path / "clip")
+        GivenClip.read(tmp_path / "clip")
 
 
 def test_it_learns_and_is_read_back(examples: ClipExamples, tmp_path: Path) -> None:
@@ -278,11 +286,12 @@ def test_it_learns_and_is_read_back(examples: ClipExamples, tmp_path: Path) -> N
         **{f"schedule.{name}": value for name, value in longer.items()},
         **{"optimiser.learning_rate": 3e-3},
     )
-    ticks = list(train_clip(settings, tmp_path / "run", examples, report=lambda _: None))
+    tokenizer, steps = learn(settings, tmp_path / "run", examples)
+    ticks = list(steps)
     rows = [tick.row for tick in ticks if tick.row]
     assert rows[-1]["contrastive"] < 0.8 * rows[0]["contrastive"]
     state, folder = ticks[-1].state, tmp_path / "clip"
-    save_clip(folder, state.model.clip, state.tokenizer)
+    save_clip(folder, state.model.clip, tokenizer)
     texts = ClipTextEncoder.load(EncoderSpec(kind="clip_text", source=str(folder)))
     images = ClipImageEncoder.load(EncoderSpec(kind="clip_image", source=str(folder)))
     pictures = examples.pictures[:32]

@@ -15,9 +15,8 @@ from torch import Tensor
 from ediffi.core.errors import UserError
 from ediffi.diffusion import NoiseDistribution, stratified_uniforms
 from ediffi.networks import STAGES
-from ediffi.train.config import Noise, Recipe
+from ediffi.train.config import Noise, Recipe, Schedule
 from ediffi.train.recipes import RECIPES, prior_recipe, recipe
-from ediffi.train.schedule import Schedule
 
 P = NoiseDistribution(mean=-1.2, std=1.2)
 UNIFORMS = stratified_uniforms(torch.arange(20_000), seed=0)

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.scenes import Scenes
-from ediffi.train.batch import Batch
 from ediffi.train.examples import Examples, measure_sigma_data
+from ediffi.train.objective import Batch
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from ediffi.model import Cascade
 from ediffi.networks import STAGES
 from ediffi.pictogram.grid import Grid
 from ediffi.train.export import export_stage, stage_config
-from ediffi.train.state import TrainState
+from ediffi.train.state import stage_state
 
 
 def test_stages_in_one_folder_draw_together(grid: Grid, bert_folder: Path, tmp_path: Path) -> None:
@@ -33,6 +33,6 @@ def test_stages_in_one_folder_draw_together(grid: Grid, bert_folder: Path, tmp_p
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_is_what_its_recipe_says(stage: str) -> None:
     settings = config(stage)
-    made = stage_config(TrainState(settings))
+    made = stage_config(stage_state(settings))
     assert made.network == settings.network and made.sigma_data == settings.sigma_data
     assert made.sampling == settings.sampling and made.noise == settings.noise.distribution

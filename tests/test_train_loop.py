@@ -24,7 +24,7 @@ from ediffi.train.checkpoint import found
 from ediffi.train.examples import Examples
 from ediffi.train.loop import train
 from ediffi.train.recipes import prior_recipe
-from ediffi.train.state import TrainState
+from ediffi.train.state import stage_state
 
 ROOT = Path(__file__).parent
 
@@ -68,7 +68,7 @@ def test_an_upscaler_is_two_runs_each_exact(
             first = run(
                 prior, folder / "prior", scenes_of(grid), text, stop=turn, kept=tmp_path / "kept"
             )
-        weights = first.average.state_dict()
+        weights = first.averaged()
         for turn in (stop, None):
             fresh = bert_text(bert_folder)
             last = run(denoiser, folder, scenes, fresh, stop=turn, prior=weights, kept=folder / "k")
@@ -88,14 +88,14 @@ from helpers.training import bert_text, config, scenes_of
 from ediffi.pictogram.grid import Grid
 from ediffi.train.examples import Examples
 from ediffi.train.loop import train
-from ediffi.train.state import TrainState
+from ediffi.train.state import stage_state
 settings = config(changes={{
     "schedule.num_images": 400, "schedule.checkpoint_images": 20, "schedule.sample_images": 10**9
 }})
 run = Path({run!r})
 scenes, text = scenes_of(Grid.load(Path({grid!r}))), bert_text(Path({bert!r}))
 examples = Examples(settings, scenes, text, folder=run / "examples", workers=1)
-for tick in train(TrainState(settings), run, examples):
+for tick in train(stage_state(settings), run, examples):
     print(tick.state.images, flush=True)
 """
 
@@ -164,7 +164,7 @@ def test_interrupt_finishes_the_step_and_saves(scenes: Scenes, text: Any, tmp_pa
     said: list[str] = []
     images = 0
     examples = Examples(config(), scenes, text, folder=tmp_path / "kept")
-    for tick in train(TrainState(config()), tmp_path, examples, report=said.append):
+    for tick in train(stage_state(config()), tmp_path, examples, report=said.append):
         images = tick.state.images
         if images == 8:
             os.kill(os.getpid(), signal.SIGINT)
@@ -184,7 +184,7 @@ def test_another_recipe_is_refused(scenes: Scenes, text: Any, tmp_path: Path) ->
 def test_not_a_number_stops_with_the_last_checkpoint_kept(
     scenes: Scenes, text: Any, tmp_path: Path
 ) -> None:
-    state = TrainState(config())
+    state = stage_state(config())
     examples = Examples(config(), scenes, text, folder=tmp_path / "kept")
     with pytest.raises(UserError, match=r"broke down after 16 images.*\(16 images\) is kept"):
         for tick in train(state, tmp_path, examples, report=lambda _: None):
@@ -194,12 +194,12 @@ def test_not_a_number_stops_with_the_last_checkpoint_kept(
 
 
 def test_a_run_starts_from_given_weights(scenes: Scenes, text: Any, tmp_path: Path) -> None:
-    old, said = TrainState(config()), list[str]()
+    old, said = stage_state(config()), list[str]()
     weights = {n: t for n, t in old.model.state_dict().items() if "conditioner" not in n}
     settings = config(changes={"seed": 9})
     examples = Examples(settings, scenes, text, folder=tmp_path / "kept")
-    ticks = train(TrainState(settings), tmp_path, examples, initial=weights, report=said.append)
-    state = next(iter(ticks)).state
+    fresh = stage_state(settings, initial=weights, report=said.append)
+    state = next(iter(train(fresh, tmp_path, examples, report=said.append))).state
     assert all(torch.equal(state.model.state_dict()[name], w) for name, w in weights.items())
     assert "tensors are new, 0 were not used" in said[0]
 
@@ -208,8 +208,8 @@ def test_batches_made_ahead_are_the_batches(scenes: Scenes, text: Any, tmp_path:
     """The weights of a run are those of steps on batches that are asked for one by one."""
     settings = config(changes={"schedule.num_images": 24})
     last = run(settings, tmp_path, scenes, text)
-    by_hand = TrainState(settings)
+    by_hand = stage_state(settings)
     examples = Examples(settings, scenes, text, folder=tmp_path / "other")
     for start in range(0, 24, 4):
         by_hand.step(examples.batch(start))
-    assert equal(last.tensors(), by_hand.tensors())
+    assert equal(dict(last.named_tensors()), dict(by_hand.named_tensors()))

@@ -18,7 +18,7 @@ from ediffi.pictogram.palette import BACKGROUNDS
 from ediffi.pictogram.scenes import Scenes
 from ediffi.train.examples import Examples
 from ediffi.train.masks import KINDS, NUM, SIDE, paintings, rough
-from ediffi.train.state import TrainState
+from ediffi.train.state import stage_state
 
 ON = {"data.shown_masks": 0.5, "data.dropout": {"t5": 0.2}}
 
@@ -137,7 +137,7 @@ def test_masks_of_weight_0_teach_what_no_masks_teach(scenes: Scenes, text: Any, 
     weights = []
     for share in (0.0, 1e-12):
         settings = config(changes={"data.shown_masks": share})
-        examples, state = Examples(settings, scenes, text, folder=kept), TrainState(settings)
+        examples, state = Examples(settings, scenes, text, folder=kept), stage_state(settings)
         assert (examples.batch(0).cond.prompt.regions is None) == (share == 0)
         for start in (0, 4, 8):
             state.step(examples.batch(start))
@@ -148,7 +148,7 @@ def test_masks_of_weight_0_teach_what_no_masks_teach(scenes: Scenes, text: Any, 
 def test_masks_are_seen_by_their_own_pictures_alone(scenes: Scenes, text: Any, kept: Path) -> None:
     alike = {"schedule.batch_size": 8, "data.dropout": {"t5": 0.0}}
     settings = config(changes=ON | alike)
-    model = awake(TrainState(settings).model, 0.3)
+    model = awake(stage_state(settings).model, 0.3)
     seeing, blind = (
         Examples(config(changes=ON | alike | change), scenes, text, folder=kept).batch(0)
         for change in ({}, {"data.shown_masks": 0.0})

@@ -11,10 +11,11 @@ from torch import nn
 from ediffi.core.errors import UserError
 from ediffi.diffusion import Around, gaussian
 from ediffi.networks import STAGES, build_prior
-from ediffi.train.batch import Batch
 from ediffi.train.config import Recipe
+from ediffi.train.objective import Batch
+from ediffi.train.parallel import Ranks
 from ediffi.train.recipes import RECIPES, recipe
-from ediffi.train.state import TrainState
+from ediffi.train.state import TrainState, stage_state
 
 
 def batch(settings: Recipe, side: int = 16) -> Batch:
@@ -27,6 +28,11 @@ def batch(settings: Recipe, side: int = 16) -> Batch:
     )
 
 
+def tensors(state: TrainState[Recipe]) -> dict[str, torch.Tensor]:
+    """What a checkpoint of it holds."""
+    return dict(state.named_tensors())
+
+
 @pytest.mark.parametrize("part", ["denoiser", "prior"])
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("preset", RECIPES)
@@ -36,9 +42,9 @@ def test_the_objective_of_every_recipe_on_the_meta_device(
     if part == "prior" and stage == "base":
         return  # it has none
     settings = recipe(preset, stage).changed({"part": part})
-    state = TrainState(settings, device="meta")
-    assert {t.device.type for t in state.tensors().values()} == {"meta"}
-    losses = state.objective(state.model, batch(settings, side=64).to("meta"))
+    state = stage_state(settings, ranks=Ranks(torch.device("meta")))
+    assert {t.device.type for t in state.model.state_dict().values()} == {"meta"}
+    losses = state.objective(state.model, batch(settings, side=64).to("meta"))["loss"]
     assert losses.device.type == "meta" and losses.shape == (2,)
     losses.mean().backward()
     assert all(p.grad is not None for p in state.parameters.values() if p.requires_grad)
@@ -48,77 +54,78 @@ def test_the_objective_of_every_recipe_on_the_meta_device(
 @pytest.mark.parametrize("stage", STAGES)
 def test_steps_on_cuda_are_about_those_on_the_cpu(stage: str) -> None:
     settings = config(stage)
-    here, there = TrainState(settings), TrainState(settings, device="cuda")
+    cuda = Ranks(torch.device("cuda"))
+    here, there = stage_state(settings), stage_state(settings, ranks=cuda)
     for _ in range(3):
-        losses = here.step(batch(settings))
-        theirs = there.step(batch(settings))
+        losses = here.step(batch(settings))["loss"]
+        theirs = there.step(batch(settings))["loss"]
         assert theirs.device.type == "cuda"
         torch.testing.assert_close(theirs.cpu(), losses, rtol=0.05, atol=0.05)
-    again = TrainState(settings, device="cuda")
-    again.restore({n: t.cpu() for n, t in there.tensors().items()}, there.images)
-    assert equal(again.tensors(), there.tensors())
+    again = stage_state(settings, ranks=cuda)
+    again.restore(tensors(there), there.images)
+    assert equal(tensors(again), tensors(there))
 
 
 def test_the_prior_stays_as_it_is_given() -> None:
     settings = config("sr256")
     given = awake(build_prior(settings.network)).state_dict()
-    state = TrainState(settings, prior=given)
-    assert isinstance(state.model, Around) and isinstance(state.average, Around)
+    state = stage_state(settings, prior=given)
+    assert isinstance(state.model, Around)
     assert not any(name.startswith("prior.") for name in state.parameters)
     before = {name: p.detach().clone() for name, p in state.parameters.items()}
     for _ in range(2):
         state.step(batch(settings))
     assert not equal(before, {n: p.detach() for n, p in state.parameters.items()})
     assert equal(state.model.prior.state_dict(), given)
-    assert equal(state.average.prior.state_dict(), given)
-    again = TrainState(settings)  # a checkpoint brings its prior with it
-    again.restore(state.tensors(), state.images)
+    assert all(torch.equal(state.averaged()[f"prior.{name}"], t) for name, t in given.items())
+    again = stage_state(settings)  # a checkpoint brings its prior with it
+    again.restore(tensors(state), state.images)
     assert isinstance(again.model, Around) and equal(again.model.prior.state_dict(), given)
     with pytest.raises(UserError, match="another network"):
-        TrainState(settings, prior={"enter.weight": torch.zeros(1)})
+        stage_state(settings, prior={"enter.weight": torch.zeros(1)})
 
 
 def test_the_average_follows_the_weights() -> None:
     settings = config(changes={"schedule.ema_images": 1, "optimiser.learning_rate": 0.1})
-    state = TrainState(settings)
+    state = stage_state(settings)
     for _ in range(3):
         state.step(batch(settings))
-    for (name, average), own in zip(
-        state.average.named_parameters(), state.model.parameters(), strict=True
-    ):
+    for name, own in state.model.state_dict().items():
         # at a half-life of next to nothing
-        torch.testing.assert_close(average, own, atol=1e-3, rtol=0, msg=name)
-    slow = TrainState(config(changes={"optimiser.learning_rate": 0.1}))
+        torch.testing.assert_close(state.averaged()[name], own, atol=1e-3, rtol=0, msg=name)
+    slow = stage_state(config(changes={"optimiser.learning_rate": 0.1}))
     for _ in range(3):
         slow.step(batch(settings))
-    assert not equal(slow.average.state_dict(), slow.model.state_dict())
+    assert not equal(slow.averaged(), slow.model.state_dict())
 
 
 def test_a_step_that_is_not_finite_changes_nothing() -> None:
-    state = TrainState(config())
-    before = {name: t.clone() for name, t in state.tensors().items()}
+    state = stage_state(config())
+    before = {name: t.clone() for name, t in state.named_tensors()}
     bad = batch(state.config)
     with pytest.raises(FloatingPointError, match="norm"):
         state.step(bad.map(lambda t: t * float("nan") if t.dtype == torch.float32 else t))
-    assert equal(state.tensors(), before) and state.images == 0
+    assert equal(tensors(state), before) and state.images == 0
 
 
 def test_weights_by_name() -> None:
-    state, other = TrainState(config(changes={"seed": 5})), TrainState(config())
-    part = {n: t for n, t in other.model.state_dict().items() if "conditioner" not in n}
-    missing, surplus = state.start_from({**part, "something": torch.zeros(1)})
-    assert missing == len(state.model.state_dict()) - len(part) and surplus == 1
-    for module in (state.model, state.average):
-        assert all(torch.equal(module.state_dict()[name], t) for name, t in part.items())
+    settings, said = config(changes={"seed": 5}), list[str]()
+    other = stage_state(config()).model.state_dict()
+    part = {n: t for n, t in other.items() if "conditioner" not in n}
+    given = {**part, "something": torch.zeros(1)}
+    state = stage_state(settings, initial=given, report=said.append)
+    assert f"{len(other) - len(part)} tensors are new, 1 were not used" in said[0]
+    for weights in (state.model.state_dict(), state.averaged()):
+        assert all(torch.equal(weights[name], t) for name, t in part.items())
     with pytest.raises(UserError, match="another network"):
-        state.start_from({"network.enter.weight": torch.zeros(1)})
+        stage_state(settings, initial={"network.enter.weight": torch.zeros(1)})
     with pytest.raises(UserError, match="not one name fits"):
-        state.start_from({"something": torch.zeros(1)})
+        stage_state(settings, initial={"something": torch.zeros(1)})
 
 
 def test_fresh_weights_are_of_the_seed() -> None:
     def weights(seed: int) -> dict[str, torch.Tensor]:
-        model: nn.Module = TrainState(config(changes={"seed": seed})).model
+        model: nn.Module = stage_state(config(changes={"seed": seed})).model
         return model.state_dict()
 
     assert equal(weights(1), weights(1)) and not equal(weights(1), weights(2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from ediffi.train.config import Recipe
 from ediffi.train.examples import Examples
 from ediffi.train.loop import train
 from ediffi.train.recipes import recipe
-from ediffi.train.state import TrainState
+from ediffi.train.samples import sample_grid
+from ediffi.train.state import TrainState, stage_state
 
 SCENES = SceneConfig(styles=STYLES[:2], seed=3)
 SMALL = {
@@ -59,15 +61,15 @@ def run(
     stop: int | None = None,
     prior: dict[str, Tensor] | None = None,
     kept: Path | None = None,
-    **options: Any,
-) -> TrainState:
+) -> TrainState[Recipe]:
     """Train to the end, or let go without a word after `stop` images.
 
     kept: where examples are kept, if not in the folder of the run.
     """
     examples = Examples(settings, collection, encoders, folder=kept or run_dir / "examples")
-    state = TrainState(settings, prior=prior)
-    for tick in train(state, run_dir, examples, report=lambda _: None, **options):
+    state = stage_state(settings, prior=prior)
+    sample = partial(sample_grid, state, examples) if settings.part == "denoiser" else None
+    for tick in train(state, run_dir, examples, sample=sample, report=lambda _: None):
         if tick.state.images == stop:
             break
     return state

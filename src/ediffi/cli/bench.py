@@ -59,11 +59,11 @@ def _time_stage(config: Any, scenes: Any, encoders: Any, steps: int) -> dict[str
 
     from ediffi.train.examples import Examples
     from ediffi.train.meter import forward_flops
-    from ediffi.train.state import TrainState
+    from ediffi.train.state import stage_state
 
     with tempfile.TemporaryDirectory() as folder:
         batch = Examples(config, scenes, encoders, folder=Path(folder)).batch(0)
-    state = TrainState(config)
+    state = stage_state(config)
     state.step(batch)
     seconds = []
     for _ in range(steps):

@@ -6,10 +6,10 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from ediffi.core.errors import UserError
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from ediffi.core.types import Progress
-    from ediffi.train.run import Learner, Tick
-
-    S = TypeVar("S", bound=Learner)
 
 
 class Clock:
@@ -59,19 +56,6 @@ def work_bars(*, stderr: bool = True) -> Iterator[Bar]:
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=stderr)) as bars:
         yield bars
-
-
-def follow(
-    ticks: Iterable[Tick[S]], bars: Bar, num_images: int, line: Callable[[dict[str, Any]], str]
-) -> S | None:
-    """Show a training run: its bar, and a line for every row it logs; returns its last state."""
-    state, task = None, bars.add_task("training, images", total=num_images)
-    for tick in ticks:
-        state = tick.state
-        bars.update(task, completed=state.images)
-        if tick.row:
-            bars.console.print(line(tick.row), highlight=False, soft_wrap=True)
-    return state
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def encode(
         raise UserError(f"--rank counts from 0: {rank} is too much for {world_size} processes")
     if encoder is None and role is not Role.t5:
         raise UserError(f"--encoder is needed: nothing fills {role} by default")
-    from ediffi.cli.train import asked_recipe, collection_of
+    from ediffi.cli.training import asked_recipe, collection_of
     from ediffi.data.encoding import encode_collection
     from ediffi.encoders import DEFAULT_TEXT, EncoderSpec
     from ediffi.train.samples import NUM_SAMPLES

@@ -12,7 +12,7 @@ from ediffi.core.errors import UserError
 if TYPE_CHECKING:
     from rich.tree import Tree as Lines
 
-    from ediffi.train.branch import Plan
+    from ediffi.train.plan import Plan
 
 app = typer.Typer(
     name="experts", help="Expert denoisers, each for some noise levels.", no_args_is_help=True
@@ -62,11 +62,11 @@ def plan(
 
     ediffi experts plan paper/experts.json --left 3 --right 9   # as eDiff-I's base
     """
-    from ediffi.cli.train import asked_recipe, collection_of, fields_of
+    from ediffi.cli.training import asked_recipe, collection_of, fields_of
     from ediffi.core.files import make_folder
     from ediffi.diffusion import branches
     from ediffi.model import ModelFolder, locate
-    from ediffi.train.branch import Plan
+    from ediffi.train.plan import Plan
 
     if path.exists():
         raise UserError(f"{path} is there: a plan is not changed while nodes are trained by it")
@@ -111,7 +111,7 @@ def show(path: PlanFile) -> None:
 
     ediffi experts show my-experts/experts.json
     """
-    from ediffi.train.branch import Plan
+    from ediffi.train.plan import Plan
 
     _print(Plan.read(path), path.parent)
 
@@ -137,8 +137,8 @@ def merge(
     ediffi experts merge my-experts/experts.json -o merged --one --scale 0.5
     """
     from ediffi.model import ModelFolder, locate
-    from ediffi.train.branch import Plan
     from ediffi.train.merge import merge as write
+    from ediffi.train.plan import Plan
 
     if scale is not None and not one:
         raise UserError("--scale is of --one: an ensemble is served as it was trained")
@@ -161,7 +161,7 @@ def _lines(plan: Plan, run_dir: Path) -> Lines:
 
     from ediffi.diffusion import karras_schedule, share_of_steps
     from ediffi.diffusion.tree import ROOT
-    from ediffi.train.branch import trained
+    from ediffi.train.plan import trained
 
     how = plan.recipe.sampling
     sigmas = karras_schedule(how.num_steps, how.sigma_min, how.sigma_max, how.rho)

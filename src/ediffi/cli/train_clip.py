@@ -7,7 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ediffi.cli.display import follow, work_bars
+from ediffi.cli.display import work_bars
+from ediffi.cli.options import DeviceName
+from ediffi.cli.training import Device, ranked, run_to_end
+from ediffi.core.errors import UserError
 
 
 def clip(
@@ -38,6 +41,7 @@ def clip(
         int | None, typer.Option(min=1, help="Images to train on; may be raised on resume.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of scenes, order and fresh weights.")] = 0,
+    device: Device = DeviceName.auto,
 ) -> None:
     """Train a small CLIP on the pictogram grid; the same command resumes it.
 
@@ -56,27 +60,26 @@ def clip(
     from ediffi.pictogram.composer import Composer
     from ediffi.pictogram.grid import Grid
     from ediffi.pictogram.sources import cache_root
-    from ediffi.train.clip import train_clip
+    from ediffi.train.clip import clip_state
     from ediffi.train.clip_config import clip_preset
     from ediffi.train.clip_examples import ClipExamples
-    from ediffi.train.clip_folder import GivenPictures, KeptText, check_output, save_clip
+    from ediffi.train.clip_folder import GivenClip, check_output, save_clip
 
     check_output(output)
     grid = Grid.load()
     config = clip_preset(preset, tuple(grid.concepts))
-    text = None if keep_text is None else KeptText.read(keep_text)
     scenes = config.scenes.model_copy(update={"seed": seed})
     changes: dict[str, Any] = {"scenes": scenes, "seed": seed, "data": grid.fingerprint}
-    if text is not None:
-        changes |= {**text.shape, "kept_text": text.sha256}
     if num_images:
         changes["schedule.num_images"] = num_images
     config = config.changed(changes)
-    given = None if pictures is None else GivenPictures.read(pictures)
-    if given is not None:
-        config = given.fit(config)
+    text = None if keep_text is None else GivenClip.read(keep_text)
+    if text is not None:
+        config = text.keep_text(config)
+    eyes = None if pictures is None else GivenClip.read(pictures)
+    if eyes is not None:
+        config = eyes.give_pictures(config)
     run_dir = run or cache_root() / "runs" / f"{preset}-clip"
-    typer.echo(f"run {run_dir}")
     with work_bars(stderr=False) as bars:
         compose = bars.add_task("composing, scenes", total=config.num_scenes)
         examples = ClipExamples(
@@ -86,14 +89,11 @@ def clip(
             lambda more, total: bars.advance(compose, more),
         )
         bars.update(compose, completed=config.num_scenes)
-        ticks = train_clip(config, run_dir, examples, text=text, pictures=given, report=typer.echo)
-        state = follow(ticks, bars, config.schedule.num_images, _line)
-    if state is None or state.images < config.schedule.num_images:
-        raise typer.Exit(130)
-    save_clip(output, state.model.clip, state.tokenizer)
+    with ranked(device) as ranks:
+        if ranks.world > 1:
+            raise UserError("a CLIP is trained by one process: start `ediffi train clip` itself")
+        state, tokenizer = clip_state(config, examples, text, eyes, ranks)
+        run_to_end(state, run_dir, examples)
+    save_clip(output, state.model.clip, tokenizer)
     size = (output / "model.safetensors").stat().st_size
     typer.echo(f"{output}: a CLIP of {size / 1e6:.1f} MB after {state.images:,} images")
-
-
-def _line(row: dict[str, Any]) -> str:
-    return "  ".join(f"{name} {value:,}" for name, value in row.items())

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ediffi.core.errors import UserError
 from ediffi.pictogram.captions import STYLES
 from ediffi.pictogram.composer import SceneConfig, vocabulary
-from ediffi.train.schedule import Optimiser, RunConfig, Schedule
+from ediffi.train.config import Frozen, Optimiser, RunConfig, Schedule
 
 HEAD_WIDTH = 32
 VOCABULARY_TIMES = 8  # as often as anything else
 
 
-class Tower(BaseModel):
+class Tower(Frozen):
     """A transformer's shape; its MLPs are four times as wide, its heads are 32."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: int = Field(gt=0)
     layers: int = Field(gt=0)
@@ -67,6 +65,8 @@ class ClipConfig(RunConfig):
     def _things_fit(self) -> ClipConfig:
         if self.side % self.patch:
             raise ValueError(f"pictures of {self.side} px have no whole patches of {self.patch}")
+        if self.compute.accumulation > 1:
+            raise ValueError("a CLIP's batch is whole: no accumulation")
         if self.captioned > self.schedule.batch_size:
             raise ValueError(f"captioned is {self.captioned}, more than the batch has pictures")
         if self.num_scenes % self.group or self.num_scenes < self.schedule.batch_size:
@@ -109,6 +109,7 @@ SCENES = SceneConfig(
     caption_background=0.7,
 )
 
+OPTIMISER = Optimiser(learning_rate=1e-3, betas=(0.9, 0.98), weight_decay=0.1, decay_vectors=False)
 RECIPES: dict[str, dict[str, object]] = {
     "pictogram": {
         "text": Tower(width=256, layers=2),
@@ -117,12 +118,13 @@ RECIPES: dict[str, dict[str, object]] = {
         "patch": 16,
         "num_scenes": 49_152,
         "captioned": 16,
-        "optimiser": Optimiser(learning_rate=1e-3, betas=(0.9, 0.98), weight_decay=0.1),
+        "optimiser": OPTIMISER,
         "schedule": Schedule(
             num_images=400_000,
             batch_size=64,
             warmup_images=4_000,
             cooldown=0.8,
+            ema_images=None,
             log_images=5_120,
             checkpoint_images=20_480,
         ),
@@ -134,12 +136,13 @@ RECIPES: dict[str, dict[str, object]] = {
         "vocabulary": 640,
         "num_scenes": 64,
         "captioned": 8,
-        "optimiser": Optimiser(learning_rate=1e-3, betas=(0.9, 0.98), weight_decay=0.1),
+        "optimiser": OPTIMISER,
         "schedule": Schedule(
             num_images=256,
             batch_size=16,
             warmup_images=32,
             cooldown=0.8,
+            ema_images=None,
             log_images=64,
             checkpoint_images=128,
         ),

@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -55,6 +55,17 @@ class ClipBatch:
     style: Tensor
     things: Tensor
     styled: Tensor
+    uniforms: None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device | str) -> ClipBatch:
+        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
+
+    def split(self, parts: int) -> list[ClipBatch]:
+        return [self]
 
 
 def describe(scene: Scene) -> Shown:
@@ -102,8 +113,9 @@ class ClipExamples:
         self._things = torch.tensor([sets[shown.concepts] for shown in self.shown])
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
-    def batch(self, start: int) -> ClipBatch:
-        """Images start .. start + batch_size - 1 of the run."""
+    def batch(self, start: int, *, rank: int = 0, world: int = 1) -> ClipBatch:
+        """Images start .. start + batch_size - 1 of the run; whole, since each picture is told
+        from all others."""
         config = self.config
         indices = range(start, start + config.schedule.batch_size)
         rows = [int(self._order(i // config.num_scenes)[i % config.num_scenes]) for i in indices]

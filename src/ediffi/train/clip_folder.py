@@ -24,6 +24,7 @@ SUFFIX = "</w>"  # marks the last piece of a word in CLIP's format
 ACTIVATION = "gelu"
 TEXT = ("text_model.", "text_projection.")
 PICTURES = ("vision_model.", "visual_projection.")
+LOCAL = {"local_files_only": True}
 PATCHES = "vision_model.embeddings.patch_embedding.weight"
 
 
@@ -100,65 +101,59 @@ def _shape(tower: Tower, config: ClipConfig) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class KeptText:
-    """The tokenizer and the text tower of a CLIP that is there. shape: fields of `ClipConfig`;
-    sha256: of the whole's weights."""
+class GivenClip:
+    """A CLIP that is there, of which another takes a tower. grid: patches on a picture's side;
+    patch: their size in pixels; sha256: of its weights."""
 
     tokenizer: Any
     weights: dict[str, Tensor]
-    shape: dict[str, Any]
-    sha256: str
-
-    @classmethod
-    def read(cls, folder: Path) -> KeptText:
-        """Raises UserError: `folder` holds no CLIP, it cannot be read, or is no `Tower`."""
-        from transformers import CLIPTokenizer
-
-        sha256 = weights_hash(folder)
-        clip = _read_clip(folder)
-        with quiet_loading(folder):
-            tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-        weights = {n: t for n, t in clip.state_dict().items() if n.startswith(TEXT)}
-        shape = {
-            "text": _tower(clip.config.text_config, folder),
-            "projection": clip.config.projection_dim,
-            "positions": clip.config.text_config.max_position_embeddings,
-        }
-        return cls(tokenizer, weights, shape, sha256)
-
-    def lock(self, clip: Any) -> None:
-        """Put the tower into another CLIP of the same `shape`, where it no longer learns."""
-        clip.load_state_dict(self.weights, strict=False)
-        for name, parameter in clip.named_parameters():
-            if name.startswith(TEXT):
-                parameter.requires_grad_(False)
-
-
-@dataclass(frozen=True)
-class GivenPictures:
-    """The picture tower of a CLIP that is there, for another to start from. grid: patches on a
-    side; patch: their size in pixels; sha256: of the whole's weights."""
-
-    weights: dict[str, Tensor]
-    tower: Tower
+    text: Tower
+    image: Tower
     projection: int
+    positions: int
     patch: int
     grid: int
     sha256: str
 
     @classmethod
-    def read(cls, folder: Path) -> GivenPictures:
-        """Raises UserError: `folder` holds no CLIP, it cannot be read, or is no `Tower`."""
-        sha256 = weights_hash(folder)
-        clip = _read_clip(folder)
-        weights = {n: t for n, t in clip.state_dict().items() if n.startswith(PICTURES)}
-        shape = clip.config.vision_config
-        tower = _tower(shape, folder)
-        patch, grid = shape.patch_size, shape.image_size // shape.patch_size
-        return cls(weights, tower, clip.config.projection_dim, patch, grid, sha256)
+    def read(cls, folder: Path) -> GivenClip:
+        """Raises UserError: `folder` holds no CLIP, it cannot be read, or its towers are none that
+        `build_clip` builds."""
+        from transformers import CLIPModel, CLIPTokenizer
 
-    def fit(self, config: ClipConfig) -> ClipConfig:
-        """The run's config with this tower in it.
+        sha256 = weights_hash(folder)
+        with quiet_loading(folder):
+            clip: Any = CLIPModel.from_pretrained(
+                folder, dtype=torch.float32, local_files_only=True
+            )
+            tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        text, image = clip.config.text_config, clip.config.vision_config
+        return cls(
+            tokenizer,
+            clip.state_dict(),
+            _tower(text, folder),
+            _tower(image, folder),
+            clip.config.projection_dim,
+            text.max_position_embeddings,
+            image.patch_size,
+            image.image_size // image.patch_size,
+            sha256,
+        )
+
+    def keep_text(self, config: ClipConfig) -> ClipConfig:
+        """The run's config with this text tower, which `lock` puts in."""
+        fields = {"text": self.text, "projection": self.projection, "positions": self.positions}
+        return config.model_copy(update=fields | {"kept_text": self.sha256})
+
+    def lock(self, clip: Any) -> None:
+        """Put the text tower into another CLIP, where it no longer learns."""
+        clip.load_state_dict(self._part(TEXT), strict=False)
+        for name, parameter in clip.named_parameters():
+            if name.startswith(TEXT):
+                parameter.requires_grad_(False)
+
+    def give_pictures(self, config: ClipConfig) -> ClipConfig:
+        """The run's config with this picture tower, which `start` puts in.
 
         Raises:
             UserError: it has another number of patches, or patches that are not whole parts of the
@@ -171,25 +166,21 @@ class GivenPictures:
                 f"space of {self.projection}; this run has {grid} x {grid} of {config.patch} px "
                 f"and {config.projection}"
             )
-        return config.model_copy(update={"image": self.tower, "given_pictures": self.sha256})
+        return config.model_copy(update={"image": self.image, "given_pictures": self.sha256})
 
     def start(self, clip: Any) -> None:
-        """Put the tower into another CLIP that `fit` has given its shape.
+        """Put the picture tower into another CLIP.
 
         Larger patches see at first the means of k x k pixels, so that the tower says of a picture
         what it said of that picture at 1 / k of the size.
         """
-        weights = dict(self.weights)
+        weights = self._part(PICTURES)
         times = clip.config.vision_config.patch_size // self.patch
         spread = weights[PATCHES].repeat_interleave(times, 2).repeat_interleave(times, 3)
         clip.load_state_dict(weights | {PATCHES: spread / times**2}, strict=False)
 
-
-def _read_clip(folder: Path) -> Any:
-    from transformers import CLIPModel
-
-    with quiet_loading(folder):
-        return CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    def _part(self, names: tuple[str, ...]) -> dict[str, Tensor]:
+        return {n: t for n, t in self.weights.items() if n.startswith(names)}
 
 
 def _tower(shape: Any, folder: Path) -> Tower:

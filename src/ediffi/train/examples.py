@@ -23,10 +23,10 @@ from ediffi.encoders.clip import ClipImageEncoder
 from ediffi.encoders.prompt import Encoder
 from ediffi.paint.spans import columns_of
 from ediffi.pictogram.captions import tells_style
-from ediffi.train.batch import Batch
 from ediffi.train.config import Recipe
 from ediffi.train.kept import Caption, Example, Kept
 from ediffi.train.masks import NUM, SIDE, paintings
+from ediffi.train.objective import Batch
 from ediffi.train.recipes import resolution
 from ediffi.train.references import reference_of
 

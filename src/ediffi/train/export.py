@@ -1,23 +1,47 @@
-"""From a training run to a stage of a model folder."""
+"""From a stage of a model folder to a run, and from a run to a stage of a model folder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch import Tensor
+
+from ediffi.core.errors import UserError
 from ediffi.core.types import DataSource
 from ediffi.data.collection import Collection
 from ediffi.encoders import EncoderSpec
-from ediffi.model import ModelConfig, ModelFolder, StageConfig, save_model
-from ediffi.networks import RESOLUTIONS, STAGES
+from ediffi.model import ModelConfig, ModelFolder, StageConfig, locate, save_model
+from ediffi.networks import RESOLUTIONS, STAGES, named_as_now
+from ediffi.train.config import Origin, Recipe
 from ediffi.train.state import TrainState
 
 CLIP_FOLDER = "clip"  # in the model's folder
 CLIP_ROLES = ("clip_text", "clip_image")
 
 
+def started_from(model: str, stage: str) -> tuple[dict[str, Tensor], Origin]:
+    """The weights of a stage, float32, to start a run from, and what is recorded of them.
+
+    Raises:
+        UserError: no such model, or it has no such stage.
+    """
+    folder = ModelFolder(locate(model))
+    known = {str(config.name): config for config in folder.config.stages}
+    if stage not in known:
+        raise UserError(f"{model} has no stage {stage!r}: choose from {', '.join(known)}")
+    origin = Origin(
+        model_hash=folder.hash,
+        stage=known[stage].name,
+        images_seen=known[stage].images_seen,
+        data=folder.config.data,
+    )
+    weights = {name: tensor.float() for name, tensor in folder.weights(stage).items()}
+    return named_as_now(weights, known[stage].network), origin
+
+
 def export_stage(
-    state: TrainState,
+    state: TrainState[Recipe],
     collection: Collection,
     encoders: dict[str, EncoderSpec],
     folder: Path,
@@ -28,8 +52,11 @@ def export_stage(
 
     Returns the model's hash. Other stages in the folder stay as they are, and go on to listen to
     the roles they were trained with. clip: the folder of the run's CLIP, to come with the model.
+    Every rank must call it; the first writes, for the others the hash is "".
     """
-    config = state.config
+    config, weights = state.config, state.averaged()
+    if not state.ranks.first:
+        return ""
     before = ModelFolder(folder).config if (folder / "manifest.json").is_file() else None
     stages = {stage.name: _as_trained(stage, before) for stage in before.stages} if before else {}
     origin = config.origin
@@ -53,7 +80,7 @@ def export_stage(
         | words
     )
     carried = {} if clip is None else {CLIP_FOLDER: clip}
-    return save_model(folder, model, {config.stage: state.average.state_dict()}, encoders=carried)
+    return save_model(folder, model, {config.stage: weights}, encoders=carried)
 
 
 def _as_trained(stage: StageConfig, model: ModelConfig) -> StageConfig:
@@ -63,7 +90,7 @@ def _as_trained(stage: StageConfig, model: ModelConfig) -> StageConfig:
     return stage.model_copy(update={"listens": tuple(model.encoders)})
 
 
-def stage_config(state: TrainState) -> StageConfig:
+def stage_config(state: TrainState[Recipe]) -> StageConfig:
     """The stage that a run has made."""
     config, origin = state.config, state.config.origin
     return StageConfig(

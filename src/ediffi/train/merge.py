@@ -10,7 +10,7 @@ from torch import Tensor
 from ediffi.core.errors import UserError
 from ediffi.model import ModelFolder, save_model
 from ediffi.model.config import Expert, StageConfig
-from ediffi.train.branch import Plan, Trained, expert_weights
+from ediffi.train.plan import Plan, Trained, expert_weights
 
 State = dict[str, Tensor]
 

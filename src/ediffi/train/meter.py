@@ -1,8 +1,9 @@
-"""How a run is doing: loss per sigma band, images per second, share of the machine's own rate."""
+"""How a run is doing: losses, by sigma band too, images per second, share of the machine's rate."""
 
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -10,14 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ediffi.train.batch import Batch
+from ediffi.train.objective import AnyBatch
+from ediffi.train.parallel import Ranks
 from ediffi.train.state import TrainState
 
 NUM_BANDS = 5
 
 
+@lru_cache
 def machine_rate(device: torch.device | str = "cpu", seconds: float = 0.5) -> float:
-    """bf16 FLOP per second of this device, the best of matrix products and convolutions."""
+    """bf16 FLOP per second of this device, the best of matrix products and convolutions; measured
+    once in a process."""
     how: dict[str, Any] = {"dtype": torch.bfloat16, "device": device}
     matrix = torch.randn(1024, 1024, **how)
     pictures = torch.randn(16, 256, 32, 32, **how).to(memory_format=torch.channels_last)
@@ -36,48 +40,56 @@ def machine_rate(device: torch.device | str = "cpu", seconds: float = 0.5) -> fl
     return max(rates)
 
 
-def forward_flops(state: TrainState, batch: Batch) -> float:
+@torch.no_grad()
+def forward_flops(state: TrainState[Any], batch: AnyBatch) -> float:
     """FLOPs of one picture's forward pass; a training step costs three times that."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        one = batch.map(lambda t: t[:1])
-        state.objective(state.model, one.to(state.device))
-    return float(counter.get_total_flops())
+    with FlopCounterMode(display=False) as counter, torch.compiler.set_stance("force_eager"):
+        state.measure(batch.to(state.ranks.device))
+    return counter.get_total_flops() / len(batch)
 
 
 class Meter:
-    """Sums since the last reading."""
+    """Sums since the last reading, of this rank; read together with all others.
 
-    def __init__(self, flops_per_image: float, rate: float) -> None:
-        self.flops_per_image, self.rate = flops_per_image, rate
+    flops_per_image: of a forward pass; rate: of each rank's device, FLOP per second.
+    """
+
+    def __init__(self, flops_per_image: float, rate: float, ranks: Ranks) -> None:
+        self.flops_per_image, self.rate, self.ranks = flops_per_image, rate, ranks
         self._clear()
 
     def _clear(self) -> None:
         self.images, self.seconds = 0, 0.0
-        self.losses = torch.zeros(NUM_BANDS, dtype=torch.float64)
-        self.counts = torch.zeros(NUM_BANDS, dtype=torch.float64)
+        self.sums: dict[str, float] = {}
+        self.bands = torch.zeros(2, NUM_BANDS, dtype=torch.float64)  # losses, and how many
 
-    def add(self, uniforms: Tensor, losses: Tensor, seconds: float) -> None:
-        """Count a step: where the sigmas lay, (B,) in (0, 1), and the losses (B,)."""
-        band = (uniforms * NUM_BANDS).long().clamp_max(NUM_BANDS - 1)
-        self.losses.index_add_(0, band, losses.double().cpu())
-        self.counts.index_add_(0, band, torch.ones_like(uniforms, dtype=torch.float64))
-        self.images += len(uniforms)
+    def add(self, batch: AnyBatch, figures: dict[str, Tensor], seconds: float) -> None:
+        """Count a step: what its objective said of this rank's share of the batch."""
+        self.images += len(batch)
         self.seconds += seconds
+        for name, figure in figures.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(figure.double().mean()) * len(batch)
+        if batch.uniforms is not None:  # else there are no bands
+            band = (batch.uniforms * NUM_BANDS).long().clamp_max(NUM_BANDS - 1)
+            losses = figures["loss"].double().cpu()
+            self.bands.index_add_(1, band, torch.stack([losses, torch.ones_like(losses)]))
 
     def read(self) -> dict[str, Any]:
         """Averages since the last reading, for the log; bands from low sigma to high, None where
         no sigma fell."""
-        per_second = self.images / max(self.seconds, 1e-9)
-        bands = zip(self.losses.tolist(), self.counts.tolist(), strict=True)
+        sums = self.ranks.total(torch.tensor([self.images, *self.sums.values()]).double())
+        losses, counts = self.ranks.total(self.bands).tolist()
+        images = float(sums[0])
         row: dict[str, Any] = {
-            "loss": _mean(float(self.losses.sum()), float(self.counts.sum())),
-            "loss_by_band": [_mean(loss, count) for loss, count in bands],
-            "images_per_second": round(per_second, 2),
-            "share_of_machine": round(3 * self.flops_per_image * per_second / self.rate, 3),
+            name: round(total / images, 5)
+            for name, total in zip(self.sums, sums[1:].tolist(), strict=True)
         }
+        if any(counts):
+            pairs = zip(losses, counts, strict=True)
+            row["loss_by_band"] = [round(s / n, 5) if n else None for s, n in pairs]
+        per_second = images / max(self.seconds, 1e-9)
+        machine = self.rate * self.ranks.world
+        row["images_per_second"] = round(per_second, 2)
+        row["share_of_machine"] = round(3 * self.flops_per_image * per_second / machine, 3)
         self._clear()
         return row
-
-
-def _mean(total: float, count: float) -> float | None:
-    return round(total / count, 5) if count else None

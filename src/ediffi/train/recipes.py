@@ -11,8 +11,7 @@ from ediffi.model.presets import SAMPLING
 from ediffi.networks import PRESETS, RESOLUTIONS, STAGES
 from ediffi.pictogram.captions import STYLES
 from ediffi.pictogram.composer import SceneConfig, vocabulary
-from ediffi.train.config import DataConfig, Noise, Recipe
-from ediffi.train.schedule import Optimiser, Schedule
+from ediffi.train.config import DataConfig, Noise, Optimiser, Recipe, Schedule
 
 # all that may be shipped; a quarter of what is drawn is of the usual one
 BASE_STYLES = ("fluent-emoji-flat", "fluent-emoji-flat", "fluent-emoji-flat", *STYLES)

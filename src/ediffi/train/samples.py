@@ -13,19 +13,25 @@ from ediffi.core.types import Prompt
 from ediffi.diffusion import result_of
 from ediffi.encoders.cache import pad
 from ediffi.model import Stage
+from ediffi.networks import build_denoiser
+from ediffi.train.config import Recipe
 from ediffi.train.examples import Examples
 from ediffi.train.export import stage_config
-from ediffi.train.state import TrainState
+from ediffi.train.state import TrainState, take
 
 NUM_SAMPLES = 16
 
 
-def sample_grid(state: TrainState, examples: Examples, path: Path) -> None:
+def sample_grid(state: TrainState[Recipe], examples: Examples, path: Path) -> None:
     """Draw 16 captions with the averaged weights, as the shipped stage would; captions go beside.
 
     They are of scenes that the run does not reach, those numbered from num_pictures on; where there
     are no more, of the first pictures. An upscaler's rows show its input, output and the original.
+    Of several ranks the first draws, with the weights of all.
     """
+    weights = state.averaged()
+    if not state.ranks.first:
+        return
     first = state.config.data.num_pictures
     numbers = range(first, first + NUM_SAMPLES)
     shown = examples.make(numbers)
@@ -36,7 +42,9 @@ def sample_grid(state: TrainState, examples: Examples, path: Path) -> None:
     tokens = {role: pad([e.captions[0].tokens[role] for e in shown]) for role in examples.texts}
     everything = torch.ones(NUM_SAMPLES, dtype=torch.bool)
     prompt = Prompt(tokens, {role: everything for role in tokens})
-    stage = Stage(config, state.average)  # type: ignore[arg-type]
+    denoiser = build_denoiser(config.network, config.sigma_data)
+    take(denoiser, weights)
+    stage = Stage(config, denoiser).to(state.ranks.device)
     images = result_of(stage.sample(prompt, range(NUM_SAMPLES), low_res=low_res))
     rows = [images]
     if low_res is not None:

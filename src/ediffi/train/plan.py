@@ -1,4 +1,4 @@
-"""Experts are split from one network: a plan as data, and each of its nodes a run of its own.
+"""How one network is split into experts: the plan, as data, and which of its nodes are trained.
 
 A plan is a file, `experts.json`. A node's run is the folder of its name beside it: checkpoints and
 log as of every run, and at its end `expert.safetensors` and, last, `expert.json`, which vouches for
@@ -7,29 +7,20 @@ it. So what is done is a fact of the files, and nodes may be trained on several 
 
 from __future__ import annotations
 
-import hashlib
-from copy import deepcopy
 from pathlib import Path
 from typing import Literal
 
-import torch
 from pydantic import Field, ValidationError, model_validator
-from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from safetensors.torch import load_file
+from torch import Tensor
 
 from ediffi.core.errors import UserError
-from ediffi.core.files import file_sha256, replace_all, write_atomically
-from ediffi.diffusion import Node, Tree, edm_loss, noised, stable_hash
+from ediffi.core.files import file_sha256, write_atomically
+from ediffi.diffusion import Node, Tree
 from ediffi.diffusion.tree import ROOT
 from ediffi.model import ModelFolder
 from ediffi.networks import UNetConfig, named_as_now
-from ediffi.train.batch import Batch
-from ediffi.train.config import Origin, Recipe
-from ediffi.train.schedule import Frozen
-from ediffi.train.state import TrainState
-
-PLAN = "experts.json"
-MODULATION = ("modulate.", "noise.")  # what tells a network its noise level
+from ediffi.train.config import Frozen, Recipe
 
 Form = Literal["copies", "modulation"]
 
@@ -104,15 +95,6 @@ class Trained(Frozen):
     sha256: str
 
 
-class ExpertRecipe(Recipe):
-    """The recipe of one node's run. parent: sha256 of the weights it starts from."""
-
-    node: str
-    parent: str
-    consistency: float
-    form: Form
-
-
 def trained(plan: Plan, run_dir: Path, node: Node) -> Trained | None:
     """What the run of a node has made, None before its end.
 
@@ -170,96 +152,3 @@ def parent_hash(plan: Plan, run_dir: Path, node: Node) -> str:
 def next_node(plan: Plan, run_dir: Path) -> Node | None:
     """The first node that is not trained; its parent is. None if all are."""
     return next((n for n in plan.tree.nodes if trained(plan, run_dir, n) is None), None)
-
-
-def parent_of(
-    plan: Plan, run_dir: Path, node: Node, model: ModelFolder
-) -> tuple[dict[str, Tensor], ExpertRecipe]:
-    """The weights that a node starts from, and its recipe."""
-    stage = model.config.stage(plan.recipe.stage)
-    if node.parent == ROOT:
-        weights, images = plan.root(model), stage.images_seen
-    else:
-        weights, made = expert_weights(plan, run_dir, plan.tree.node(node.parent))
-        images = made.images_seen
-    origin = Origin(
-        model_hash=model.hash, stage=stage.name, images_seen=images, data=model.config.data
-    )
-    recipe = plan.recipe.changed(
-        {
-            "noise.interval": plan.tree.mass(node),
-            "noise.leak": plan.leak,
-            "schedule.num_images": node.num_images,
-            # else a node would meet its parent's noise again
-            "seed": stable_hash(plan.recipe.seed, node.node) % 2**31,
-            "origin": origin,
-        }
-    )
-    return weights, ExpertRecipe(
-        **dict(recipe),
-        node=node.node,
-        parent=parent_hash(plan, run_dir, node),
-        consistency=plan.consistency,
-        form=plan.form,
-    )
-
-
-class NearParent:
-    """lambda(sigma) (|D - x|^2 + weight |D - D_parent|^2), mean over pixels, D at x + sigma n."""
-
-    def __init__(self, parent: nn.Module, sigma_data: float, weight: float) -> None:
-        self.parent, self.sigma_data, self.weight = parent, sigma_data, weight
-
-    def __call__(self, model: nn.Module, batch: Batch) -> Tensor:
-        x = noised(batch.clean, batch.noise, batch.sigma)
-        denoised = model(x, batch.sigma, batch.cond)
-        with torch.no_grad():
-            before = self.parent(x, batch.sigma, batch.cond)
-        to_clean = edm_loss(denoised, batch.clean, batch.sigma, self.sigma_data)
-        return to_clean + self.weight * edm_loss(denoised, before, batch.sigma, self.sigma_data)
-
-
-class ExpertState(TrainState):
-    """A node in training: from its parent's weights, all of them or the modulation alone."""
-
-    config: ExpertRecipe
-
-    def __init__(
-        self,
-        config: ExpertRecipe,
-        parent: dict[str, Tensor],
-        *,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        super().__init__(config, device=device)
-        missing, surplus = self.start_from(parent)
-        if missing or surplus:
-            raise UserError(f"node {config.node}: its parent is of another architecture")
-        if config.form == "modulation":
-            self._learn_only(MODULATION)
-        if config.consistency:
-            frozen = deepcopy(self.model).requires_grad_(False)
-            self.objective = NearParent(frozen, config.sigma_data, config.consistency)
-
-    def _learn_only(self, parts: tuple[str, ...]) -> None:
-        """Only parameters with one of these in their names learn; the rest stays the parent's."""
-        for name, parameter in self.parameters.items():
-            parameter.requires_grad_(any(f".{part}" in name for part in parts))
-        self.parameters = {n: p for n, p in self.parameters.items() if p.requires_grad}
-        self.optimizer.param_groups[0]["params"] = list(self.parameters.values())
-
-
-def finish(state: ExpertState, plan: Plan, run_dir: Path) -> Trained:
-    """Write what a node's run has made: its averaged weights and, last, what vouches for them."""
-    config, folder = state.config, run_dir / state.config.node
-    data = save({n: t.cpu().contiguous() for n, t in state.average.state_dict().items()})
-    made = Trained(
-        node=plan.tree.node(config.node),
-        parent=config.parent,
-        network=config.network,
-        images_seen=state.images + (config.origin.images_seen if config.origin else 0),
-        sha256=hashlib.sha256(data).hexdigest(),
-    )
-    text = made.model_dump_json(indent=1).encode()
-    replace_all({folder / "expert.safetensors": data, folder / "expert.json": text})
-    return made
