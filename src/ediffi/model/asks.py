@@ -1,11 +1,11 @@
-"""What a run waits for: one denoising, that whoever drives the run may compute with others'."""
+"""What a run waits for: computations that whoever drives it may do together with other runs'."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,46 +13,67 @@ from torch import Tensor
 from ediffi.core.types import Denoiser, StageInput
 from ediffi.model.config import Sampling
 
+if TYPE_CHECKING:
+    from ediffi.model.stage import Stage
+
 E = TypeVar("E")
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False)
-class Ask:
-    """x0, please, of x (B, 3, H, W) at a noise level.
+class Prepare:
+    """The input of a sampling, please, with what its denoiser computes of it once: see
+    `Around.prepared`. Answered by a `StageInput`."""
 
-    stage: its name; denoise: answers this ask alone, guided and in tiles as `how` says; how, dtype:
-    for whoever answers several at once. Asks of one sampling share `cond` and `denoise`.
-    """
-
-    stage: str
-    x: Tensor
-    sigma: float
+    stage: Stage
     cond: StageInput
-    denoise: Denoiser
     how: Sampling
     dtype: torch.dtype
 
+    def answer(self) -> StageInput:
+        """Computed alone."""
+        side = self.stage.config.resolution
+        with inference(self.stage.device, self.dtype):
+            return self.stage.denoiser.prepared(self.cond, (side, side), self.how.sigma_max)
+
+
+@dataclass(frozen=True, eq=False)
+class Denoise:
+    """x0, please, of x (B, 3, H, W) at a noise level. Answered by a tensor (B, 3, H, W).
+
+    denoise: answers alone, guided and in tiles as `how` says. Those of one sampling share it, and
+    `cond`.
+    """
+
+    stage: Stage
+    cond: StageInput
+    how: Sampling
+    dtype: torch.dtype
+    x: Tensor
+    sigma: float
+    denoise: Denoiser
+
     def answer(self) -> Tensor:
-        """x0, computed alone."""
+        """Computed alone."""
         sigma = torch.full((len(self.x),), self.sigma, device=self.x.device)
         return self.denoise(self.x, sigma, self.cond)
 
 
-Asking = Generator[Ask | E, Tensor | None, R]
-"""A generator that is sent the x0 of every `Ask` it yields, and tells events in between."""
+Ask = Prepare | Denoise
+Asking = Generator[Ask | E, Any, R]
+"""A generator that is sent the answer to every `Ask` it yields, and tells events in between."""
 
 
 def answered(asking: Asking[E, R]) -> Generator[E, None, R]:
     """Its events and result, every ask answered alone and at once."""
-    answer = None
+    answer: Tensor | StageInput | None = None
     while True:
         try:
             event = asking.send(answer)
         except StopIteration as done:
             result: R = done.value
             return result
-        if isinstance(event, Ask):
+        if isinstance(event, Prepare | Denoise):
             answer = event.answer()
         else:
             answer = None

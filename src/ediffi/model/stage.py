@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from itertools import count
 from typing import Self
 
 import torch
@@ -17,13 +18,12 @@ from ediffi.diffusion import (
     Guided,
     Referenced,
     Router,
-    Sampler,
     Thresholded,
     gaussian,
     karras_schedule,
     num_evaluations,
 )
-from ediffi.model.asks import Ask, Asking, NoGrad, answered, inference
+from ediffi.model.asks import Asking, Denoise, NoGrad, Prepare, answered, inference
 from ediffi.model.config import Sampling, StageConfig
 from ediffi.model.tiles import Tiled
 
@@ -76,30 +76,30 @@ class Stage:
         how: Sampling,
         dtype: torch.dtype,
     ) -> Asking[Progress, Tensor]:
-        """`sample`, every denoising asked for instead of computed."""
-        config = self.config
-        prompt = self.heard(prompt, how)
-        side = config.resolution
-        noise = gaussian(seeds, (3, side, side), stream=config.name)
+        """`sample`, what the networks are to compute asked for instead."""
+        config, side = self.config, self.config.resolution
+        cond: StageInput = yield Prepare(
+            self,
+            self.condition(self.heard(prompt, how), seeds, low_res, how.augmentation),
+            how,
+            dtype,
+        )
+        noise = gaussian(seeds, (3, side, side), stream=config.name).to(self.device)
         with inference(self.device, dtype):
-            cond = self.denoiser.prepared(
-                self.condition(prompt, seeds, low_res, how.augmentation),
-                (side, side),
-                how.sigma_max,
-            )
-            x = self.denoiser.initial(noise.to(self.device), how.sigma_max, cond)
+            x = self.denoiser.initial(noise, how.sigma_max, cond)
         sigmas = karras_schedule(how.num_steps, how.sigma_min, how.sigma_max, how.rho)
         sampler, denoise = SAMPLERS[how.sampler](x, sigmas), self.denoise_with(how, dtype)
-        x, sigma = next(sampler)
         total = num_evaluations(how.sampler, how.num_steps)
-        for step in range(1, total + 1):
-            x0 = yield Ask(config.name, x, sigma, cond, denoise, how, dtype)
-            assert x0 is not None
+        x, sigma = next(sampler)
+        for step in count(1):
+            x0: Tensor = yield Denoise(self, cond, how, dtype, x, sigma, denoise)
             preview = x0.clamp(-1, 1).float().cpu()
             yield Progress(config.name, step, total, preview, self.expert(sigma))
-            if step < total:
+            try:
                 x, sigma = sampler.send(x0)
-        images = _result(sampler, x0).float().cpu()
+            except StopIteration as done:
+                images: Tensor = done.value.float().cpu()
+                break
         if not images.isfinite().all():
             raise UserError(f"stage {config.name} drew no finite picture: lower the guidance")
         return images.clamp(-1, 1)
@@ -144,13 +144,3 @@ class Stage:
         scale = how.guidance_scale if guidance_scale is None else guidance_scale
         denoise = Guided(denoise, scale, interval=interval)
         return Thresholded(denoise, percentile=how.threshold_percentile, cap=how.threshold_cap)
-
-
-def _result(sampler: Sampler, x0: Tensor) -> Tensor:
-    """What a sampler returns when it has got the last x0 that it asked for."""
-    try:
-        sampler.send(x0)
-    except StopIteration as done:
-        result: Tensor = done.value
-        return result
-    raise AssertionError("the sampler asked for more evaluations than it announced")
