@@ -92,6 +92,20 @@ class TowerConfig:
         )
 
 
+class Linear(nn.Linear):
+    """Its weights are read, never drawn: that would take longer than reading."""
+
+    def reset_parameters(self) -> None:
+        pass
+
+
+class Embedding(nn.Embedding):
+    """Likewise."""
+
+    def reset_parameters(self) -> None:
+        pass
+
+
 class Layer(nn.Module):
     """Attention and a two-layer perceptron; normalised before each (CLIP) or behind (BERT)."""
 
@@ -100,9 +114,9 @@ class Layer(nn.Module):
         width, hidden = config.hidden_size, config.intermediate_size
         self.heads, self.norm_first = config.num_attention_heads, norm_first
         self.activation = ACTIVATIONS[config.hidden_act]
-        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
-        self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
-        self.up, self.down = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.query, self.key = Linear(width, width), Linear(width, width)
+        self.value, self.out = Linear(width, width), Linear(width, width)
+        self.up, self.down = Linear(width, hidden), Linear(hidden, width)
         self.norm1 = nn.LayerNorm(width, config.layer_norm_eps)
         self.norm2 = nn.LayerNorm(width, config.layer_norm_eps)
 
@@ -138,9 +152,9 @@ class Bert(nn.Module):
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()
         self.config = config
-        self.words = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.positions = nn.Embedding(config.max_position_embeddings, config.hidden_size)
-        self.types = nn.Embedding(config.type_vocab_size, config.hidden_size)
+        self.words = Embedding(config.vocab_size, config.hidden_size)
+        self.positions = Embedding(config.max_position_embeddings, config.hidden_size)
+        self.types = Embedding(config.type_vocab_size, config.hidden_size)
         self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         num = config.num_hidden_layers
         self.layers = nn.ModuleList(Layer(config, norm_first=False) for _ in range(num))
@@ -168,13 +182,13 @@ class ClipText(nn.Module):
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()
         self.config = config
-        self.words = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.positions = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        self.words = Embedding(config.vocab_size, config.hidden_size)
+        self.positions = Embedding(config.max_position_embeddings, config.hidden_size)
         num = config.num_hidden_layers
         self.layers = nn.ModuleList(Layer(config, norm_first=True) for _ in range(num))
         self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         joint = config.projection_dim
-        self.projection = nn.Linear(config.hidden_size, joint, bias=False) if joint else None
+        self.projection = Linear(config.hidden_size, joint, bias=False) if joint else None
 
     @property
     def device(self) -> torch.device:
@@ -204,16 +218,15 @@ def read_tower(folder: Path, dtype: torch.dtype) -> Bert | ClipText | None:
     if config is None or "text_config_dict" in saved or not (folder / WEIGHTS).is_file():
         return None
     tower: Bert | ClipText
-    with torch.device("meta"):
-        if kind == "bert" and saved.get("position_embedding_type", "absolute") == "absolute":
-            tower, names = Bert(config), BERT_NAMES
-        elif kind in ("clip", "clip_text_model") and config.eos_token_id != OLD_END:
-            # The joint space is the whole CLIP's: the tower's own entry may be a stale default.
-            alone = "CLIPTextModel" in (saved.get("architectures") or ())
-            joint = 0 if alone else saved["projection_dim"]
-            tower, names = ClipText(replace(config, projection_dim=joint)), CLIP_NAMES
-        else:
-            return None
+    if kind == "bert" and saved.get("position_embedding_type", "absolute") == "absolute":
+        tower, names = Bert(config), BERT_NAMES
+    elif kind in ("clip", "clip_text_model") and config.eos_token_id != OLD_END:
+        # The joint space is the whole CLIP's: the tower's own entry may be a stale default.
+        alone = "CLIPTextModel" in (saved.get("architectures") or ())
+        joint = 0 if alone else saved["projection_dim"]
+        tower, names = ClipText(replace(config, projection_dim=joint)), CLIP_NAMES
+    else:
+        return None
     weights = {}
     with safetensors.safe_open(folder / WEIGHTS, "pt") as file:
         for name in file.keys():
