@@ -39,6 +39,18 @@ def save_tokenizer(folder: Path, *, max_length: int) -> int:
     return len(names)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of the keys that tests sign with, never the user's own."""
+    from ediffi.trust.keys import create_keys
+
+    folder = tmp_path_factory.mktemp("keys")
+    create_keys(folder, "the tests")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDIFFI_KEYS", str(folder))
+        yield folder
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to work in."""

@@ -53,7 +53,7 @@ def test_mixed_batches_equal_each_sample_alone(denoisers: list[nn.Module]) -> No
         alone = denoisers[number](x[one], sigma[one], cond.rows(one))
         # float32 in another batch rounds by about 1e-6 of the largest value
         assert (out[one] - alone).abs().max() < 1e-5 * alone.abs().max()
-    assert [experts.active(s) for s in sigma.tolist()] == [THREE[n].node for n in whose]
+    assert [experts.active(s) for s in sigma.tolist()] == [THREE[n] for n in whose]
 
 
 class Listens(nn.Module):

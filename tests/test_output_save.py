@@ -31,7 +31,7 @@ def test_tensors_and_pil_pictures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pictures", "name", "complaint"),
     [
-        (torch.zeros(1, 3, 8, 8), "fox.jpg", "name the output fox.png"),
+        (torch.zeros(1, 3, 8, 8), "fox.gif", "name the output fox.png"),
         (torch.zeros(0, 3, 8, 8), "fox.png", r"not \(0, 3, 8, 8\)"),
         (torch.zeros(8, 8), "fox.png", r"not \(8, 8\)"),
         ([], "fox.png", "give pictures as"),

@@ -205,7 +205,7 @@ def _warm(model: str, path: Path) -> dict[str, float]:
     """Seconds of each part of one picture, by a cascade that has been loaded before."""
     from ediffi.core.types import StageDone
     from ediffi.model import Cascade
-    from ediffi.output import save_png, to_uint8
+    from ediffi.output import save_picture, to_uint8
 
     if model not in _LOADED:
         _LOADED[model] = Cascade.from_pretrained(model)
@@ -218,7 +218,7 @@ def _warm(model: str, path: Path) -> dict[str, float]:
         if isinstance(event, StageDone):
             now = time.perf_counter()
             parts[event.stage], mark = now - mark, now
-    save_png(path, to_uint8(event.images)[0], {})
+    save_picture(path, to_uint8(event.images)[0], {})
     parts["write"] = time.perf_counter() - mark
     parts["total"] = time.perf_counter() - begin
     return parts

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from ediffi.cli import collection
+from ediffi.cli import audit, collection
 from ediffi.cli.display import work_bars
 from ediffi.core.errors import UserError
 
 app = typer.Typer(name="data", help="Get, build and look at training data.", no_args_is_help=True)
 app.command("import")(collection.import_collection)
 app.command("shard")(collection.shard)
+app.command("audit")(audit.audit)
 DATA_SETS = ("pictogram",)
 
 

@@ -14,7 +14,7 @@ import typer
 
 from ediffi.cli.display import Clock, Preview, ProgressBar, how_to_open, progress_bar
 from ediffi.cli.options import Given
-from ediffi.core.errors import UserError, note
+from ediffi.core.errors import note
 from ediffi.core.files import make_folder
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ediffi.core.types import Event
     from ediffi.model import Cascade, Plan
+    from ediffi.trust.manifest import Ingredient
 
 BATCH = 4  # pictures drawn at a time
 
@@ -40,16 +41,17 @@ class Files:
         """A name for every picture: by its prompt, or as `output` says.
 
         Raises:
-            UserError: no name of a PNG.
+            UserError: no name of a PNG, JPEG or WebP.
         """
+        from ediffi.output import check_name
+
         paths: list[Path] = []
         for number, text in enumerate(texts, 1):
             if in_folder:
                 path = (output or Path("pictures")) / f"{number:04d}-{_slug(text)}.png"
             else:
                 path = output or Path(f"{_slug(text)}.png")
-            if path.suffix.lower() != ".png":
-                raise UserError(f"pictures are written as PNG: name the output {path.stem}.png")
+            check_name(path)
             copies = range(1, num_images + 1)
             single = num_images == 1
             paths += [path if single else path.with_stem(f"{path.stem}-{n}") for n in copies]
@@ -103,7 +105,7 @@ def draw(
             events = cascade.run(part)
             clock.mark("text")
             images = _last(events, bar, clock, watch)
-            _write(images, part, paths, about)
+            _write(images, part, paths, about, given.ingredients)
             clock.mark("write")
             done += len(part)
     typer.echo(clock.line(), err=True)
@@ -151,14 +153,20 @@ def _about(cascade: Cascade, given: Given, plan: Plan) -> dict[str, Any]:
     return about
 
 
-def _write(images: Tensor, part: Plan, paths: Sequence[Path], about: dict[str, Any]) -> None:
+def _write(
+    images: Tensor,
+    part: Plan,
+    paths: Sequence[Path],
+    about: dict[str, Any],
+    ingredients: Sequence[Ingredient],
+) -> None:
     from ediffi.core.pixels import to_uint8
-    from ediffi.output import save_png
+    from ediffi.output import save_picture
 
     each = zip(paths, to_uint8(images), part.subjects, part.seeds, strict=True)
     for path, image, subject, seed in each:
         said = {} if subject.prompt is None else {"prompt": subject.prompt}
-        save_png(path, image, {**said, "seed": seed, **about})
+        save_picture(path, image, {**said, "seed": seed, **about}, ingredients=ingredients)
         typer.echo(f"{path} (seed {seed})")
 
 

@@ -10,13 +10,16 @@ from typing import Any
 
 import typer
 
-from ediffi.cli import bench, data, evaluate, experiment, experts, train
+from ediffi.cli import bench, data, evaluate, experiment, experts, keys, train
+from ediffi.cli.attribute import attribute
 from ediffi.cli.compare import compare
 from ediffi.cli.encode import encode
 from ediffi.cli.generate import generate
 from ediffi.cli.info import info
 from ediffi.cli.paint import paint
+from ediffi.cli.serve import serve
 from ediffi.cli.vary import vary
+from ediffi.cli.verify import verify
 from ediffi.core.errors import Notice, UserError
 
 # Modules of commands import torch and the like only inside their functions: --help must be instant.
@@ -32,6 +35,10 @@ app.command()(paint)
 app.command()(vary)
 app.command()(info)
 app.command()(encode)
+app.command()(attribute)
+app.command()(serve)
+app.command()(verify)
+app.add_typer(keys.app, name="keys")
 app.add_typer(evaluate.app, name="evaluate")
 app.command()(compare)
 app.add_typer(data.app, name="data")

@@ -19,6 +19,7 @@ from ediffi.core.errors import UserError
 if TYPE_CHECKING:
     from ediffi.model import Request
     from ediffi.paint import Painting
+    from ediffi.trust.manifest import Ingredient
 
 N = TypeVar("N", int, float)
 
@@ -38,7 +39,8 @@ class DeviceName(StrEnum):
 Prompt = Annotated[str | None, typer.Argument(help="What the picture shows.")]
 Prompts = Annotated[Path | None, typer.Option(help="A file with one prompt per line.")]
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="The PNG file; a folder with --prompts.")
+    Path | None,
+    typer.Option("--output", "-o", help="The .png, .jpg or .webp file; a folder with --prompts."),
 ]
 Model = Annotated[
     str, typer.Option("--model", "-m", help="A shipped model, a folder, or a hub name.")
@@ -96,10 +98,12 @@ Open = Annotated[bool, typer.Option("--open", help="Show the picture when it is 
 
 @dataclass(frozen=True)
 class Given:
-    """A request, and what the picture files say, by name, of the pictures that it was given."""
+    """A request, what the picture files say, by name, of the pictures that it was given, and those
+    pictures' files."""
 
     request: Request
     named: dict[str, Any]
+    ingredients: tuple[Ingredient, ...]
 
 
 def given(
@@ -122,8 +126,10 @@ def given(
     looks: bool = True,
     anyway: bool = False,
     painting: Painting | None = None,
+    map: Path | None = None,
 ) -> Given:
-    """The request that options stand for. seed: None for any.
+    """The request that options stand for. seed: None for any; map: the picture that `painting` was
+    read from, if it was one.
 
     Raises:
         UserError: an option that makes no sense.
@@ -134,6 +140,7 @@ def given(
     num_steps = _numbers("--steps", steps, int)
     guidance_scale = _numbers("--guidance", guidance, float)
     from ediffi.model import Request
+    from ediffi.trust.manifest import Ingredient
 
     clock.mark("import")
     references = {"pictures": [p for p, _ in styles], "weights": [w for _, w in styles]}
@@ -159,7 +166,12 @@ def given(
     named: dict[str, Any] = {"start_from": start_from and start_from.name}
     if styles:
         named["style"] = [{"picture": path.name, "weight": weight} for path, weight in styles]
-    return Given(request, named)
+    inputs = [Ingredient(path, path.name) for path, _ in styles]
+    if map is not None:
+        inputs.append(Ingredient(map, map.name))
+    if start_from is not None:
+        inputs.append(Ingredient(start_from, start_from.name, "parentOf"))
+    return Given(request, named, tuple(inputs))
 
 
 def read_prompts(prompt: str | None, prompts: Path | None) -> list[str]:

@@ -107,6 +107,7 @@ def paint(
         looks=looks,
         anyway=anyway,
         painting=_painting(map, palette, regions, weight, form),
+        map=map,
         dtype=dtype,
         tile=tile,
     )

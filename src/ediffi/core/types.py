@@ -38,9 +38,9 @@ class Tokens:
         return Tokens(fn(self.states), fn(self.mask), fn(self.pooled))
 
     def stack(self, other: Tokens) -> Tokens:
-        """This batch followed by another of the same length."""
-        pairs = ((self.states, other.states), (self.mask, other.mask), (self.pooled, other.pooled))
-        return Tokens(*(torch.cat(pair) for pair in pairs))
+        """This batch followed by another, the shorter one padded."""
+        states, mask = _cat_padded(self.states, other.states), _cat_padded(self.mask, other.mask)
+        return Tokens(states, mask, torch.cat([self.pooled, other.pooled]))
 
 
 @dataclass(frozen=True)
@@ -90,26 +90,42 @@ class Regions:
         return self.map(lambda t: t.new_zeros(batch, *t.shape[1:]))
 
     def stack(self, other: Regions) -> Regions:
-        """This batch followed by another, the fewer regions made up by ones that paint nothing.
+        """This batch followed by another, the fewer regions made up by ones that paint nothing,
+        the fewer columns by padding.
 
         Raises:
             ValueError: they differ in form or window.
         """
         if (self.form, self.window) != (other.form, other.window):
             raise ValueError("only regions of one form and window can be stacked")
-        num = max(self.weight.shape[1], other.weight.shape[1])
-        a, b = self.map(lambda t: _padded(t, num)), other.map(lambda t: _padded(t, num))
+        a, b = (
+            each.map(lambda t: _padded(t, max(self.num, other.num), dim=1))
+            for each in (self, other)
+        )
         return replace(
             self,
             masks=torch.cat([a.masks, b.masks]),
-            columns={role: torch.cat([c, b.columns[role]]) for role, c in a.columns.items()},
+            columns={role: _cat_padded(c, b.columns[role], dim=2) for role, c in a.columns.items()},
             weight=torch.cat([a.weight, b.weight]),
         )
 
+    @property
+    def num(self) -> int:
+        """R."""
+        return self.weight.shape[1]
 
-def _padded(t: Tensor, num: int) -> Tensor:
-    """(B, R, ...) with zeros up to R = num."""
-    return torch.cat([t, t.new_zeros(len(t), num - t.shape[1], *t.shape[2:])], dim=1)
+
+def _padded(t: Tensor, size: int, dim: int) -> Tensor:
+    """With zeros behind, up to `size` in that dimension."""
+    missing = list(t.shape)
+    missing[dim] = size - t.shape[dim]
+    return torch.cat([t, t.new_zeros(missing)], dim=dim)
+
+
+def _cat_padded(a: Tensor, b: Tensor, dim: int = 1) -> Tensor:
+    """Two batches as one, the one that is shorter in that dimension padded with zeros."""
+    size = max(a.shape[dim], b.shape[dim])
+    return torch.cat([_padded(a, size, dim), _padded(b, size, dim)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,12 +190,14 @@ class StageInput:
 
     low_res: (B, 3, h, w) in about [-1, 1], already noised once (so that both halves of a guided
     pair see the same noise), and augmentation: (B,) the std of that noise. Both None in the base.
-    hint: (B, C, h, w) features of the prior that the network works around, see `Around`.
+    prior, hint: (B, 3, H, W) and (B, C, h, w), what a denoiser's prior says of the picture and
+    its features, see `Around`; None where there is none, or it was not asked yet.
     """
 
     prompt: Prompt
     low_res: Tensor | None = None
     augmentation: Tensor | None = None
+    prior: Tensor | None = None
     hint: Tensor | None = None
 
     def __len__(self) -> int:
@@ -187,7 +205,8 @@ class StageInput:
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> StageInput:
         """Apply `fn` to every tensor."""
-        return StageInput(self.prompt.map(fn), *(fn(t) if t is not None else t for t in self._own))
+        own = (self.low_res, self.augmentation, self.prior, self.hint)
+        return StageInput(self.prompt.map(fn), *(fn(t) if t is not None else t for t in own))
 
     def rows(self, index: Sequence[int] | slice) -> StageInput:
         """The pictures of these numbers as a batch of their own."""
@@ -198,7 +217,11 @@ class StageInput:
 
     def dropped(self) -> StageInput:
         """The unconditional input: no role is heard; the same low_res, noised as it is."""
-        return replace(self, prompt=self.prompt.dropped())
+        return self.told(self.prompt.dropped())
+
+    def told(self, prompt: Prompt) -> StageInput:
+        """The same with another prompt, of which no prior was asked yet."""
+        return replace(self, prompt=prompt, prior=None, hint=None)
 
     def crop(self, window: Window) -> StageInput:
         """The input of the part of the picture that a tile sees."""
@@ -210,23 +233,24 @@ class StageInput:
         if regions is not None:
             regions = replace(regions, window=window)
         prompt = replace(self.prompt, regions=regions)
-        return replace(self, prompt=prompt, low_res=low_res)
+        return replace(self.told(prompt), low_res=low_res)
 
     def stack(self, other: StageInput) -> StageInput:
-        """This batch followed by another of the same stage: same roles, lengths and sizes.
+        """This batch followed by another of the same stage: same roles and sizes. What a prior says
+        is kept if both have asked it.
 
         Raises:
             ValueError: they are not of one stage, or their regions not of one form.
         """
-        mine, theirs = self._own, other._own
-        if any((a is None) != (b is None) for a, b in zip(mine, theirs, strict=True)):
+        if (self.low_res is None) != (other.low_res is None):
             raise ValueError("only inputs of one stage can be stacked")
-        both = (_cat(a, b) for a, b in zip(mine, theirs, strict=True))
-        return StageInput(self.prompt.stack(other.prompt), *both)
-
-    @property
-    def _own(self) -> tuple[Tensor | None, ...]:
-        return self.low_res, self.augmentation, self.hint
+        return StageInput(
+            self.prompt.stack(other.prompt),
+            low_res=_cat(self.low_res, other.low_res),
+            augmentation=_cat(self.augmentation, other.augmentation),
+            prior=_cat(self.prior, other.prior),
+            hint=_cat(self.hint, other.hint),
+        )
 
 
 def _cat(a: Tensor | None, b: Tensor | None) -> Tensor | None:
@@ -241,12 +265,17 @@ class Denoiser(Protocol):
 
 @dataclass(frozen=True)
 class Progress:
-    """One step of one stage is done. preview: (B, 3, h, w), the current guess of x0."""
+    """One step of one stage is done.
+
+    preview: (B, 3, h, w), the current guess of x0; expert: the interval of the denoiser that
+    answered, as text, where the stage is an ensemble.
+    """
 
     stage: str
     step: int
     num_steps: int
     preview: Tensor
+    expert: str | None = None
 
 
 @dataclass(frozen=True)

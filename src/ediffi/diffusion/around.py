@@ -46,6 +46,11 @@ class Around(nn.Module):
         residual: Tensor = self.denoise(x.float() - picture, sigma, hinted)
         return picture + residual
 
+    def prepared(self, cond: StageInput, size: tuple[int, int], sigma_max: float) -> StageInput:
+        """The input with what the prior says of it, for pictures of size (H, W)."""
+        picture, hinted = self._given(cond, size)
+        return replace(hinted, prior=picture)
+
     def initial(self, noise: Tensor, sigma_max: float, cond: StageInput) -> Tensor:
         """Where sampling starts: the prior's prediction plus noise of std sigma_max."""
         picture, _ = self._given(cond, (noise.shape[2], noise.shape[3]))
@@ -57,6 +62,8 @@ class Around(nn.Module):
                 predicted: Predicted = self.prior(cond, size)
             return predicted.picture, replace(cond, hint=predicted.hint)
 
+        if cond.prior is not None:
+            return cond.prior, cond
         device = next(iter(cond.prompt.keep.values())).device
         return self._predicted(cond, (size, under_autocast(device)), predict)
 

@@ -89,9 +89,9 @@ class Router(nn.Module):
         """The denoiser of an interval."""
         raise NotImplementedError
 
-    def active(self, sigma: float) -> str:
+    def active(self, sigma: float) -> Interval:
         """The node that answers at a noise level."""
-        return self.intervals[self._number(sigma)].node
+        return self.intervals[self._number(sigma)]
 
     def forward(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
         """x (B, 3, H, W) and sigma (B,) -> x0 (B, 3, H, W), float32."""
@@ -106,6 +106,11 @@ class Router(nn.Module):
             part = self._rows(cond, tuple(rows), lambda rows=rows: cond.rows(rows))  # type: ignore[misc]
             out[rows] = self.expert(number)(x[rows], sigma[rows], part)
         return out
+
+    def prepared(self, cond: StageInput, size: tuple[int, int], sigma_max: float) -> StageInput:
+        """The input as the expert of that noise level prepares it; all have the same prior."""
+        prepared: StageInput = self.expert(self._number(sigma_max)).prepared(cond, size, sigma_max)  # type: ignore[operator]
+        return prepared
 
     def initial(self, noise: Tensor, sigma_max: float, cond: StageInput) -> Tensor:
         """Where sampling starts, as the expert of that noise level has it."""

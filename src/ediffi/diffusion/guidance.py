@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -105,4 +104,4 @@ class Thresholded:
 
 def _plain(cond: StageInput) -> StageInput:
     """The input without a reference picture."""
-    return replace(cond, prompt=cond.prompt.without("clip_image"))
+    return cond.told(cond.prompt.without("clip_image"))

@@ -33,6 +33,10 @@ class EDM(nn.Module):
         raw: Tensor = self.network(x / total.sqrt(), sigma, cond)
         return c_skip * x + c_out * raw.float()
 
+    def prepared(self, cond: StageInput, size: tuple[int, int], sigma_max: float) -> StageInput:
+        """The input with what can be computed of it before sampling: here nothing."""
+        return cond
+
     def initial(self, noise: Tensor, sigma_max: float, cond: StageInput) -> Tensor:
         """Where sampling starts: unit noise (B, 3, H, W) scaled to std sigma_max."""
         return sigma_max * noise

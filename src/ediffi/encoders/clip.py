@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from ediffi.core.types import Tokens
@@ -25,7 +26,7 @@ class ClipTextEncoder(TextEncoder):
     A bare `CLIPTextModel` has no joint space; its pooled vector is the end token's state.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, *, max_tokens: int, name: str) -> None:
+    def __init__(self, model: Any, tokenizer: Tokenizer, *, max_tokens: int, name: str) -> None:
         positions = model.config.max_position_embeddings
         super().__init__(model, tokenizer, max_tokens=min(max_tokens, positions), name=name)
 
@@ -36,13 +37,14 @@ class ClipTextEncoder(TextEncoder):
         saved = json.loads((folder / "config.json").read_text())
         alone = "CLIPTextModel" in (saved.get("architectures") or [])
         kind = CLIPTextModel if alone else CLIPTextModelWithProjection
-        return kind.from_pretrained(
-            folder,
-            config=_tower_config(CLIPTextConfig, folder, saved),
-            dtype=dtype,
-            local_files_only=True,
-            use_safetensors=True,
-        )
+        with quiet_loading(folder):
+            return kind.from_pretrained(
+                folder,
+                config=_tower_config(CLIPTextConfig, folder, saved),
+                dtype=dtype,
+                local_files_only=True,
+                use_safetensors=True,
+            )
 
     def _outputs(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
         out = self.model(input_ids=ids, attention_mask=mask.long())

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from ediffi.core.errors import UserError
@@ -33,7 +34,8 @@ from ediffi.core.files import write_atomically
 from ediffi.core.types import ROLES, Tokens
 from ediffi.encoders.cache import Halves, pad
 from ediffi.encoders.spec import EncoderSpec, resolve
-from ediffi.encoders.text import quiet_loading, token_offsets
+from ediffi.encoders.text import check_prompt, readable
+from ediffi.encoders.tokens import cut, read_tokenizer
 
 FORMAT = "1"
 HEADER = "embeddings"  # the entry of a file's metadata that all facts are in, as JSON
@@ -153,18 +155,20 @@ class StoredTokens:
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """See `TextEncoder.offsets`; needs the encoder's folder, but reads its tokenizer alone."""
-        tokenizer, most = self._tokenizer, self.spec.max_tokens
-        if self.spec.kind == "clip_text":  # which has only so many positions
-            most = min(most, tokenizer.model_max_length)
-        return token_offsets(tokenizer, text, max_tokens=most, name=self.spec.source)
+        tokenizer, most = self._tokenizer
+        return cut(tokenizer, check_prompt(text), most).offsets
 
     @cached_property
-    def _tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
-
+    def _tokenizer(self) -> tuple[Tokenizer, int]:
+        """And how many tokens are read: a CLIP has only so many positions."""
         folder = resolve(self.spec)
-        with quiet_loading(folder):
-            return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        most = self.spec.max_tokens
+        with readable(folder):
+            if self.spec.kind == "clip_text":
+                saved = json.loads((folder / "config.json").read_text())
+                text = saved.get("text_config", saved)
+                most = min(most, text.get("max_position_embeddings", most))
+            return read_tokenizer(folder), most
 
     def _row(self, key: str, number: Any) -> Halves:
         place = int(np.searchsorted(self._keys, number))

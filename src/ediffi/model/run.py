@@ -9,6 +9,7 @@ import torch
 from ediffi.core.errors import noted_by
 from ediffi.core.types import Event, Prompt, StageDone
 from ediffi.encoders import make_prompt
+from ediffi.model.asks import Asking, answered
 from ediffi.model.config import Sampling
 from ediffi.model.parts import Parts
 from ediffi.model.plan import Plan
@@ -20,11 +21,10 @@ def run(plan: Plan, parts: Parts) -> Iterator[Event]:
     """See `Cascade.run`."""
     for message in plan.notes:
         parts.tell(message)
-    stages = [(parts.stage(config.name), sampling) for config, sampling in plan.stages]
-    return _sample(stages, _encode(plan, parts), plan)
+    return answered(asking(plan, encode(plan, parts), parts))
 
 
-def _encode(plan: Plan, parts: Parts) -> Prompt:
+def encode(plan: Plan, parts: Parts) -> Prompt:
     """What the networks read of every picture; each subject is encoded once."""
     subjects = list(dict.fromkeys(plan.subjects))
     texts = [subject.text for subject in subjects if subject.text is not None]
@@ -39,12 +39,22 @@ def _encode(plan: Plan, parts: Parts) -> Prompt:
     return prompt.map(lambda t: t[rows])
 
 
-def _sample(
+def asking(plan: Plan, prompt: Prompt, parts: Parts) -> Asking[Event, None]:
+    """A run that asks for its denoisings instead of computing them: whoever drives it answers
+    each `Ask` when it suits, alone or with those of other runs.
+
+    prompt: of `encode`.
+    """
+    stages = [(parts.stage(config.name), sampling) for config, sampling in plan.stages]
+    return _stages(stages, prompt, plan)
+
+
+def _stages(
     stages: Sequence[tuple[Stage, Sampling]], prompt: Prompt, plan: Plan
-) -> Iterator[Event]:
+) -> Asking[Event, None]:
     images = None if plan.low_res is None else plan.low_res.expand(len(plan), -1, -1, -1)
-    for stage, sampling in stages:
-        images = yield from stage.sample(
-            prompt, plan.seeds, low_res=images, sampling=sampling, dtype=plan.dtype
+    for stage, how in stages:
+        images = yield from stage.asking(
+            prompt, plan.seeds, low_res=images, how=how, dtype=plan.dtype
         )
         yield StageDone(stage.config.name, images)

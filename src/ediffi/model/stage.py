@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from itertools import count
 from typing import Self
 
 import torch
@@ -19,11 +19,11 @@ from ediffi.diffusion import (
     Referenced,
     Router,
     Thresholded,
-    drive,
     gaussian,
     karras_schedule,
     num_evaluations,
 )
+from ediffi.model.asks import Asking, Denoise, NoGrad, Prepare, answered, inference
 from ediffi.model.config import Sampling, StageConfig
 from ediffi.model.tiles import Tiled
 
@@ -62,23 +62,51 @@ class Stage:
             sampling: instead of the stage's own.
             dtype: bfloat16 runs the network under autocast, float32 does not.
         """
-        how, config = sampling or self.config.sampling, self.config
-        prompt = self.heard(prompt, how)
-        cond = self.condition(prompt, seeds, low_res, how.augmentation)
-        side = config.resolution
-        noise = gaussian(seeds, (3, side, side), stream=config.name)
+        asking = self.asking(
+            prompt, seeds, low_res=low_res, how=sampling or self.config.sampling, dtype=dtype
+        )
+        return (yield from answered(asking))
+
+    def asking(
+        self,
+        prompt: Prompt,
+        seeds: Sequence[int],
+        *,
+        low_res: Tensor | None,
+        how: Sampling,
+        dtype: torch.dtype,
+    ) -> Asking[Progress, Tensor]:
+        """`sample`, what the networks are to compute asked for instead."""
+        config, side = self.config, self.config.resolution
+        cond: StageInput = yield Prepare(
+            self,
+            self.condition(self.heard(prompt, how), seeds, low_res, how.augmentation),
+            how,
+            dtype,
+        )
+        noise = gaussian(seeds, (3, side, side), stream=config.name).to(self.device)
         with inference(self.device, dtype):
-            x = self.denoiser.initial(noise.to(self.device), how.sigma_max, cond)
+            x = self.denoiser.initial(noise, how.sigma_max, cond)
         sigmas = karras_schedule(how.num_steps, how.sigma_min, how.sigma_max, how.rho)
-        steps = drive(SAMPLERS[how.sampler](x, sigmas), self.denoise_with(how, dtype), cond)
+        sampler, denoise = SAMPLERS[how.sampler](x, sigmas), self.denoise_with(how, dtype)
         total = num_evaluations(how.sampler, how.num_steps)
-        for step in range(1, total + 1):
-            preview = next(steps).clamp(-1, 1).float().cpu()
-            yield Progress(config.name, step, total, preview)
-        images = _result(steps).float().cpu()
+        x, sigma = next(sampler)
+        for step in count(1):
+            x0: Tensor = yield Denoise(self, cond, how, dtype, x, sigma, denoise)
+            preview = x0.clamp(-1, 1).float().cpu()
+            yield Progress(config.name, step, total, preview, self.expert(sigma))
+            try:
+                x, sigma = sampler.send(x0)
+            except StopIteration as done:
+                images: Tensor = done.value.float().cpu()
+                break
         if not images.isfinite().all():
             raise UserError(f"stage {config.name} drew no finite picture: lower the guidance")
         return images.clamp(-1, 1)
+
+    def expert(self, sigma: float) -> str | None:
+        """Which of its experts answers at a noise level, as text; None where it has none."""
+        return str(self.denoiser.active(sigma)) if isinstance(self.denoiser, Router) else None
 
     def heard(self, prompt: Prompt, how: Sampling) -> Prompt:
         """The prompt less the roles that this stage was not trained with, or is not to follow."""
@@ -97,8 +125,13 @@ class Stage:
         levels = torch.full((len(seeds),), augmentation)
         return StageInput(prompt, low_res + augmentation * noise, levels).to(self.device)
 
-    def denoise_with(self, how: Sampling, dtype: torch.dtype) -> Denoiser:
-        """The stage's denoiser in tiles, guided and thresholded as asked."""
+    def denoise_with(
+        self, how: Sampling, dtype: torch.dtype, *, guidance_scale: Tensor | None = None
+    ) -> Denoiser:
+        """The stage's denoiser in tiles, guided and thresholded as asked.
+
+        guidance_scale: (B,), of each picture of a batch, instead of `how`'s.
+        """
         denoise: Denoiser = NoGrad(self.denoiser, dtype)
         network = self.config.network
         if how.tile is not None:
@@ -108,34 +141,6 @@ class Stage:
             denoise = Tiled(denoise, tile=tile, halo=network.halo, stride=network.stride)
         denoise = Referenced(denoise, how.style_strength)
         interval = how.guidance_interval or (0.0, torch.inf)
-        denoise = Guided(denoise, how.guidance_scale, interval=interval)
+        scale = how.guidance_scale if guidance_scale is None else guidance_scale
+        denoise = Guided(denoise, scale, interval=interval)
         return Thresholded(denoise, percentile=how.threshold_percentile, cap=how.threshold_cap)
-
-
-class NoGrad:
-    """A denoiser without gradients, under autocast unless dtype is float32. The contexts are
-    entered per call, because a generator that held them would leak them to whoever drives it."""
-
-    def __init__(self, denoise: Denoiser, dtype: torch.dtype) -> None:
-        self.denoise = denoise
-        self.dtype = dtype
-
-    def __call__(self, x: Tensor, sigma: Tensor, cond: StageInput) -> Tensor:
-        with inference(x.device, self.dtype):
-            return self.denoise(x, sigma, cond)
-
-
-@contextmanager
-def inference(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
-    """No gradients, autocast unless dtype is float32."""
-    with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-        yield
-
-
-def _result(steps: Generator[Tensor, None, Tensor]) -> Tensor:
-    try:
-        next(steps)
-    except StopIteration as done:
-        result: Tensor = done.value
-        return result
-    raise AssertionError("the sampler asked for more evaluations than it announced")

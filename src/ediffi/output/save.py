@@ -13,28 +13,33 @@ from torch import Tensor
 
 from ediffi.core.errors import UserError
 from ediffi.core.pixels import to_uint8
-from ediffi.output.png import check_writable, save_png
+from ediffi.output.picture import check_name, check_writable, save_picture
+from ediffi.trust.manifest import Ingredient
 
 Pictures = Tensor | Image.Image | Sequence[Image.Image]
 
 
 def save(
-    pictures: Pictures, path: str | Path, parameters: dict[str, Any] | None = None
+    pictures: Pictures,
+    path: str | Path,
+    parameters: dict[str, Any] | None = None,
+    *,
+    ingredients: Sequence[Ingredient] = (),
 ) -> list[Path]:
     """Write one picture as `path`, or several as fox-1.png, fox-2.png ... for fox.png.
 
     pictures: (B, 3, H, W) or (3, H, W) in [-1, 1], or PIL pictures. parameters: JSON values that
-    say how they were made, see `save_png`.
+    say how they were made; ingredients: files they were made from, see `save_picture`. They are
+    signed with the user's keys where the extra `trust` is installed.
 
     Returns:
         The files' paths.
 
     Raises:
-        UserError: not a .png, no picture, or one of the files cannot be written.
+        UserError: no name of a PNG, JPEG or WebP, no picture, or a file cannot be written.
     """
     path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise UserError(f"pictures are written as PNG: name the output {path.stem}.png")
+    check_name(path)
     pixels = _pixels(pictures)
     many = len(pixels) > 1
     paths = [
@@ -43,7 +48,7 @@ def save(
     for each in paths:
         check_writable(each)
     for each, image in zip(paths, pixels, strict=True):
-        save_png(each, image, parameters or {})
+        save_picture(each, image, parameters or {}, ingredients=ingredients)
     return paths
 
 

@@ -42,7 +42,7 @@ def shard_scenes(
                 picture=b"",
                 captions=tuple(scenes.captions(index)),
                 source=", ".join(packages),
-                licence=", ".join(sorted({cell.licence for cell in shown})),
+                licence=" AND ".join(sorted({cell.licence for cell in shown})),
                 cells=tuple((cell.hexcode, cell.style) for cell in shown),
             )
             shards.add(record, encoded(Image.fromarray(scenes.pixels(index, size))))

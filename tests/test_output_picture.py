@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ediffi.core.errors import UserError
-from ediffi.output import check_writable, read_parameters, save_png, save_sheet
+from ediffi.output import check_writable, read_parameters, save_picture, save_sheet
 
 PARAMETERS = {
     "prompt": 'a "red" fox, später ein 狐',
@@ -27,7 +27,7 @@ def pixels() -> np.ndarray:
 
 
 def test_pixels_and_parameters_come_back(tmp_path: Path, pixels: np.ndarray) -> None:
-    save_png(tmp_path / "p.png", pixels, PARAMETERS)
+    save_picture(tmp_path / "p.png", pixels, PARAMETERS)
     assert [path.name for path in tmp_path.iterdir()] == ["p.png"]
     with Image.open(tmp_path / "p.png") as image:
         assert np.array_equal(np.array(image), pixels)
@@ -43,21 +43,21 @@ def test_pixels_and_parameters_come_back(tmp_path: Path, pixels: np.ndarray) -> 
 
 
 def test_the_text_is_in_the_file_as_it_stands(tmp_path: Path, pixels: np.ndarray) -> None:
-    save_png(tmp_path / "p.png", pixels, {"prompt": "a red fox", "seed": 7})
+    save_picture(tmp_path / "p.png", pixels, {"prompt": "a red fox", "seed": 7})
     assert b"a red fox\nseed: 7" in (tmp_path / "p.png").read_bytes()
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path, pixels: np.ndarray) -> None:
     (tmp_path / "taken.png").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*taken\.png"):
-        save_png(tmp_path / "taken.png", pixels, {})
+        save_picture(tmp_path / "taken.png", pixels, {})
     assert [path.name for path in tmp_path.iterdir()] == ["taken.png"]
 
 
 def test_a_file_as_folder_is_said_plainly(tmp_path: Path, pixels: np.ndarray) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write .*p\.png: Not a directory"):
-        save_png(tmp_path / "file" / "p.png", pixels, {})
+        save_picture(tmp_path / "file" / "p.png", pixels, {})
 
 
 def test_check_writable(tmp_path: Path) -> None:
