@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +73,33 @@ def test_the_parts_of_all_ranks_are_the_batch(
             torch.testing.assert_close(a[rank::world], b, atol=1e-5, rtol=0)
 
 
-def test_a_second_round_shows_the_same_pictures_with_other_noise(
+def test_each_epoch_shows_every_picture_once_in_an_order_of_its_own(
     scenes: Scenes, text: Any, kept: Path
 ) -> None:
-    examples = Examples(config(), scenes, text, folder=kept)
-    one, again = examples.batch(4), examples.batch(20)
-    assert torch.equal(one.clean, again.clean)
-    assert not torch.equal(one.noise, again.noise) and not torch.equal(one.sigma, again.sigma)
+    settings = config(changes={"schedule.batch_size": 16})
+    examples = Examples(settings, scenes, text, folder=kept)
+    epochs = [examples.batch(start) for start in (0, 16, 32)]
+    orders = []
+    for batch in epochs:
+        rows = [[torch.equal(a, b) for b in epochs[0].clean] for a in batch.clean]
+        orders.append([row.index(True) for row in rows])
+    assert orders[0] == sorted(orders[1]) == sorted(orders[2]) == [*range(16)]
+    assert len({tuple(order) for order in orders}) == 3
+    assert not torch.equal(epochs[0].noise, epochs[1].noise)
+    again = Examples(settings, scenes, text, folder=kept).batch(16)
+    assert torch.equal(again.clean, epochs[1].clean)
+
+
+def test_captions_written_otherwise_are_other_examples(
+    scenes: Scenes, text: Any, tmp_path: Path
+) -> None:
+    class Reworded(Scenes):
+        def captions(self, index: int) -> Sequence[str]:
+            return [f"a drawing of {said}" for said in super().captions(index)]
+
+    for collection in (scenes, Reworded(scenes.composer), scenes):
+        Examples(config(), collection, text, folder=tmp_path).batch(0)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_runs_that_differ_in_what_is_not_kept_share_what_is(

@@ -21,6 +21,7 @@ from ediffi.train.checkpoint import found
 from ediffi.train.config import Recipe
 from ediffi.train.examples import Examples
 from ediffi.train.loop import train
+from ediffi.train.parallel import ALONE, Ranks
 from ediffi.train.recipes import recipe
 from ediffi.train.samples import sample_grid
 from ediffi.train.state import TrainState, stage_state
@@ -61,13 +62,16 @@ def run(
     stop: int | None = None,
     prior: dict[str, Tensor] | None = None,
     kept: Path | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainState[Recipe]:
     """Train to the end, or let go without a word after `stop` images.
 
-    kept: where examples are kept, if not in the folder of the run.
+    kept: where examples are kept, if not in the folder of the run; ranks: this process's part.
     """
     examples = Examples(settings, collection, encoders, folder=kept or run_dir / "examples")
-    state = stage_state(settings, prior=prior)
+    for _ in examples.prepare(ranks):
+        pass
+    state = stage_state(settings, prior=prior, ranks=ranks)
     sample = partial(sample_grid, state, examples) if settings.part == "denoiser" else None
     for tick in train(state, run_dir, examples, sample=sample, report=lambda _: None):
         if tick.state.images == stop:

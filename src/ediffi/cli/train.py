@@ -21,6 +21,7 @@ from ediffi.cli.training import (
     asked_recipe,
     collection_of,
     fields_of,
+    prepare,
     ranked,
     run_to_end,
 )
@@ -154,6 +155,7 @@ def _command(stage: str) -> Callable[..., None]:
         config, folder = config.changed(found), examples or cache_root() / "examples"
         batches = Examples(config, collection, encoders, folder=folder, workers=workers)
         with ranked(device, parallel) as ranks:
+            prepare(batches, ranks)
             if data and stage == "base":  # what the preset says was measured on scenes
                 measured = round(measure_sigma_data(batches), 3)
                 config = config.changed({"sigma_data": measured})

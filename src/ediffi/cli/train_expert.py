@@ -16,6 +16,7 @@ from ediffi.cli.training import (
     ParallelForm,
     Workers,
     collection_of,
+    prepare,
     ranked,
     run_to_end,
 )
@@ -68,6 +69,7 @@ def expert(
     batches = Examples(recipe, collection, encoders, folder=folder, workers=workers)
     with ranked(device, parallel) as ranks:
         typer.echo(f"{chosen} from {chosen.parent}")
+        prepare(batches, ranks)
         state = expert_state(recipe, weights, ranks)
         sample = partial(sample_grid, state, batches)
         run_to_end(state, run_dir / chosen.node, batches, sample)

@@ -22,6 +22,7 @@ from ediffi.core.errors import UserError
 if TYPE_CHECKING:
     from ediffi.data.collection import Collection
     from ediffi.train.config import Recipe
+    from ediffi.train.examples import Examples
     from ediffi.train.loop import Batches
     from ediffi.train.parallel import Ranks
     from ediffi.train.state import TrainState
@@ -54,6 +55,14 @@ def ranked(device: str, parallel: Parallel = Parallel.ddp) -> Iterator[Ranks]:
     with processes(device, parallel.value) as ranks, open(os.devnull, "w") as nowhere:
         with redirect_stdout(sys.stdout if ranks.first else nowhere):
             yield ranks
+
+
+def prepare(examples: Examples, ranks: Ranks) -> None:
+    """What several ranks make before they train, with a bar."""
+    with work_bars(stderr=False) as bars:
+        task = bars.add_task("making examples, blocks", total=None, visible=ranks.world > 1)
+        for done, total in examples.prepare(ranks):
+            bars.update(task, completed=done, total=total)
 
 
 def run_to_end(

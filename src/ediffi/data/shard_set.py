@@ -19,18 +19,21 @@ from ediffi.core.errors import UserError
 from ediffi.core.pictures import read_picture, square
 from ediffi.core.types import DataSource, Pixels
 from ediffi.data.heldout import is_held_out
+from ediffi.data.order import windowed
 from ediffi.data.readers.record import PICTURES, Record
 from ediffi.data.readers.webdataset import split_key
 from ediffi.data.shards import MANIFEST, Encoded
 from ediffi.diffusion import stable_hash
 
-OPEN_SHARDS = 32
+WINDOW = 16  # shards whose pictures are mixed
+OPEN_SHARDS = 2 * WINDOW
 
 
 class ShardSet:
     """The pictures of a folder that `ediffi data import` or `ediffi data shard` wrote.
 
-    Picture i of an order that is shuffled once, by `seed`; numbers beyond the last start over.
+    Picture i of an order that is shuffled once, by `seed`, a few shards at a time (`windowed`);
+    numbers beyond the last start over.
     """
 
     def __init__(self, path: Path, *, min_size: int = 0, seed: int = 0) -> None:
@@ -47,7 +50,7 @@ class ShardSet:
             sizes = {
                 s["file"]: ((path / s["file"]).stat().st_size, s["bytes"]) for s in self._shards
             }
-            sides = np.array([side for s in self._shards for side in s["sides"]], np.int64)
+            sides = [np.array(s["sides"], np.int64) for s in self._shards]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{path} is no folder of shards ({error}): write one with `ediffi data import`"
@@ -57,13 +60,17 @@ class ShardSet:
                 raise UserError(f"{path / file} has {found:,} bytes, {expected:,} are due")
         self.fingerprint = hashlib.sha256(text).hexdigest()
         self._ends = list(accumulate(s["pictures"] for s in self._shards))
-        large = np.flatnonzero(sides >= min_size)
-        if not len(large):
-            most = int(sides.max(initial=0))
+        starts = [end - len(of_one) for end, of_one in zip(self._ends, sides, strict=True)]
+        large = [
+            start + np.flatnonzero(of_one >= min_size)
+            for start, of_one in zip(starts, sides, strict=True)
+        ]
+        self.order = windowed(large, WINDOW, seed)
+        if not len(self.order):
+            most = max(int(of_one.max(initial=0)) for of_one in sides)
             raise UserError(
                 f"{path} has no picture of at least {min_size} pixels: the largest has {most}"
             )
-        self.order = np.random.Generator(np.random.Philox(key=seed)).permutation(large)
         self._shard = lru_cache(OPEN_SHARDS)(self._open)
 
     def __len__(self) -> int:
@@ -71,7 +78,8 @@ class ShardSet:
 
     @property
     def identity(self) -> list[Any]:
-        return ["shards", self.fingerprint]
+        mixed = [] if len(self._shards) <= WINDOW else [WINDOW]  # else the order is that of all
+        return ["shards", self.fingerprint, *mixed]
 
     def stored(self, index: int) -> tuple[Record, Encoded]:
         """What is known of picture `index`, and its file."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from ediffi.core.types import ROLES, Prompt, Regions, StageInput, Tokens
 from ediffi.data.collection import Collection, phrases
 from ediffi.data.degradations import degrade
+from ediffi.data.order import windowed
 from ediffi.diffusion import gaussian, stable_hash, stratified_uniforms
 from ediffi.encoders import CachedText, EncoderSpec
 from ediffi.encoders.cache import Halves, pad
@@ -24,17 +27,22 @@ from ediffi.encoders.prompt import Encoder
 from ediffi.paint.spans import columns_of
 from ediffi.pictogram.captions import tells_style
 from ediffi.train.config import Recipe
-from ediffi.train.kept import Caption, Example, Kept
+from ediffi.train.kept import BLOCK, Caption, Example, Kept
 from ediffi.train.masks import NUM, SIDE, paintings
 from ediffi.train.objective import Batch
+from ediffi.train.parallel import Ranks
 from ediffi.train.recipes import resolution
 from ediffi.train.references import reference_of
 
 CROP = 256  # side that upscalers train on
+WINDOW = 8  # blocks whose pictures are mixed
+SAMPLE = 128  # scenes whose captions stand for how captions are written
 
 
 class Examples:
-    """The batches of one stage. Image i shows picture i % num_pictures with its own noise.
+    """The batches of one stage. Image i is picture i % num_pictures of epoch i // num_pictures,
+    with its own noise: that one number is where a run is in its data. Each epoch shows every
+    picture once, the first in their order, later ones in a shuffled order of their own.
 
     Args:
         encoders: by role; `clip_image`'s is a `ClipImageEncoder`, or embeddings stored by name.
@@ -54,13 +62,21 @@ class Examples:
         self.texts: dict[str, Any] = {r: e for r, e in encoders.items() if r != "clip_image"}
         name = _name(config, collection, self.encoders)
         self.kept = Kept(folder / name, self.make, config.data.num_pictures, workers=workers)
+        self._order = lru_cache(maxsize=2)(self._shuffled)
+
+    def prepare(self, ranks: Ranks) -> Iterator[tuple[int, int]]:
+        """Several ranks make what they have not kept yet before they train; one alone makes it
+        ahead of its training. Yields (done, total) blocks."""
+        if ranks.world > 1:
+            yield from self.kept.make_missing(ranks)
 
     def batch(self, start: int, *, rank: int = 0, world: int = 1) -> Batch:
         """Images start .. start + batch_size - 1 of the run, or the part of them that is `rank`'s
         among `world` processes."""
         config, data = self.config, self.config.data
         indices = range(start, start + config.schedule.batch_size)[rank::world]
-        rounds, numbers = zip(*(divmod(i, data.num_pictures) for i in indices), strict=True)
+        rounds = [i // data.num_pictures for i in indices]
+        numbers = [int(self._order(i // data.num_pictures)[i % data.num_pictures]) for i in indices]
         shown = [self.kept[n] for n in numbers]
         seeds = [stable_hash(config.seed, i) for i in indices]
         clean = torch.stack([e.pixels for e in shown]).float() / 127.5 - 1
@@ -81,6 +97,13 @@ class Examples:
             uniforms=uniforms,
             cond=self._input(prompt, clean, seeds),
         )
+
+    def _shuffled(self, epoch: int) -> NDArray[np.int64]:
+        numbers = np.arange(self.config.data.num_pictures)
+        if not epoch:
+            return numbers
+        blocks = np.split(numbers, range(BLOCK, len(numbers), BLOCK))
+        return windowed(blocks, WINDOW, stable_hash(self.config.seed, "epoch", epoch))
 
     def _input(self, prompt: Prompt, clean: Tensor, seeds: list[int]) -> StageInput:
         """With the degraded and noised low-resolution picture, in an upscaler."""
@@ -212,7 +235,10 @@ def _draws(seeds: list[int], name: str) -> Tensor:
 def _name(config: Recipe, collection: Collection, encoders: Mapping[str, Encoder]) -> str:
     """Of the folder of what depends on these alone: other runs of the same data find it."""
     data = config.data
-    scenes = None if data.scenes is None else data.scenes.model_dump(mode="json")
+    scenes: Any = None
+    if data.scenes is not None:  # what is said of them may be said in other words tomorrow
+        said = [collection.captions(n) for n in range(min(SAMPLE, data.num_pictures))]
+        scenes = [data.scenes.model_dump(mode="json"), said]
     parts: list[Any] = [resolution(config), config.seed, data.num_pictures, data.shown_masks > 0]
     parts += [scenes, data.fingerprint, collection.identity, sorted(encoders)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

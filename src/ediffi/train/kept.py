@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 from ediffi.core.errors import UserError
 from ediffi.core.files import make_folder, write_atomically
 from ediffi.encoders.cache import Halves
+from ediffi.train.parallel import Ranks
 
 BLOCK = 256
 IN_MEMORY = 4_000_000_000  # bytes of blocks
@@ -176,7 +177,7 @@ class Kept:
         self._make = make
         self._memory: OrderedDict[int, Block] = OrderedDict()
         self._bytes = 0
-        self._coming: Iterator[int | UserError] | None = None
+        self._coming: Iterator[int] | None = None
 
     def __getitem__(self, number: int) -> Example:
         return self.block(number // BLOCK).example(number % BLOCK)
@@ -208,26 +209,48 @@ class Kept:
         Block.of(self._make(numbers)).write(self.path(index))
         return index
 
+    def make_missing(self, ranks: Ranks) -> Iterator[tuple[int, int]]:
+        """Make what nobody has made, every rank its share, in step with each other; yields how many
+        blocks are there, of how many that were missing.
+
+        Raises:
+            UserError: the ranks do not see the same folder.
+        """
+        missing = self.missing()
+        ranks.any(False)  # nobody writes before all have looked
+        made = self._made(missing[ranks.rank :: ranks.world])
+        for first in range(0, len(missing), ranks.world):
+            next(made, None)
+            ranks.any(False)
+            yield min(first + ranks.world, len(missing)), len(missing)
+        if ranks.any(bool(self.missing())):
+            raise UserError(f"{self.folder} must be a folder that all processes see: --examples")
+
     def _wait_for(self, index: int) -> None:
         if self.path(index).is_file():
             return
-        if not self.workers:
-            self.write(index)
-            return
         if self._coming is None:
-            todo = _Missing(self, [i for i in self.missing() if i >= index])
-            self._coming = iter(
-                DataLoader(
-                    todo, batch_size=None, num_workers=self.workers, worker_init_fn=_unstopped
-                )
-            )
+            self._coming = self._made([i for i in self.missing() if i >= index])
         for made in self._coming:
-            if isinstance(made, UserError):
-                raise made
             if made == index:
                 return
         self._coming = None  # it was before the first of those: start again there
         self._wait_for(index)
+
+    def _made(self, indices: Sequence[int]) -> Iterator[int]:
+        """Make these blocks one after the other, ahead of who asks if there are workers."""
+        if not self.workers:
+            yield from map(self.write, indices)
+            return
+        for made in DataLoader(
+            _Missing(self, indices),
+            batch_size=None,
+            num_workers=self.workers,
+            worker_init_fn=_unstopped,
+        ):
+            if isinstance(made, UserError):
+                raise made
+            yield made
 
 
 def _unstopped(worker: int) -> None:

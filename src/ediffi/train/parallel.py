@@ -8,6 +8,7 @@ gathers a block's weights while it is computed.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -51,10 +52,10 @@ class Ranks:
             return model
         if self.form == "ddp":
             here = [self.device] if self.device.type == "cuda" else None
-            return DistributedDataParallel(
-                model, device_ids=here, broadcast_buffers=False, find_unused_parameters=True
-            )
+            return DistributedDataParallel(model, device_ids=here)
         model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        # blocks return views, which nobody changes in place
+        warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
         mesh = dist.init_device_mesh(self.device.type, (self.world,))
         for block in blocks(model):
             fully_shard(block, mesh=mesh)
