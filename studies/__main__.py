@@ -17,7 +17,7 @@ from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
     from ediffi.evaluate.evaluation import Evaluation
-    from ediffi.evaluate.subject import Subject
+    from ediffi.evaluate.gallery import Subject
     from ediffi.pictogram.grid import Grid
 
 app = typer.Typer(
@@ -133,7 +133,7 @@ def style(
 @app.command()
 def style_check(output: Output, prompts: Prompts = None, cache: Cache = None) -> None:
     """Can the judge of styles be trusted? Draws nothing."""
-    from ediffi.evaluate.subject import write_record
+    from ediffi.evaluate.record import write_record
     from ediffi.pictogram.grid import Grid
     from studies.style_check import check, style_check_table
     from studies.style_rows import STYLE_PROMPTS, StylePrompt
@@ -173,7 +173,7 @@ def instrument(
     cache: Cache = None,
 ) -> None:
     """What the standard evaluation says of real pictures whose answer is known; draws nothing."""
-    from ediffi.evaluate.subject import write_record
+    from ediffi.evaluate.record import write_record
     from studies.instrument import check, check_table
 
     asked = {"split": split, "num_images": num_images, "stage": stage, "extractor": extractor}
@@ -189,7 +189,7 @@ def _subject(
     model: str, output: Path, processes: int, cache: Path | None
 ) -> Iterator[tuple[Subject, Grid]]:
     """The model, with progress bars, and the grid."""
-    from ediffi.evaluate.subject import Subject
+    from ediffi.evaluate.gallery import Subject
     from ediffi.pictogram.grid import Grid
 
     grid = Grid.load(cache)

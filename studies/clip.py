@@ -24,12 +24,12 @@ from ediffi.data.heldout import is_concept_held_out
 from ediffi.encoders.clip import ClipImageEncoder, ClipTextEncoder
 from ediffi.encoders.spec import EncoderSpec, resolve, weights_hash
 from ediffi.encoders.text import TextEncoder
-from ediffi.evaluate.drawings import draw, real_picture
-from ediffi.evaluate.examples import Report
+from ediffi.evaluate.features import Report
 from ediffi.evaluate.heads import LinearHead
+from ediffi.evaluate.record import write_record
 from ediffi.evaluate.report import table
-from ediffi.evaluate.subject import write_record
 from ediffi.pictogram.captions import STYLES
+from ediffi.pictogram.drawings import draw, real_picture
 from ediffi.pictogram.grammar import article, indefinite
 from ediffi.pictogram.grid import Cell, Grid
 from ediffi.pictogram.render import Renderer

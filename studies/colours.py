@@ -1,6 +1,6 @@
 """Are colours obeyed? The background's name, and the thing's dominant colour.
 
-Colours are in CIE Lab, distances are Delta E, see `ediffi.evaluate.lab`.
+Colours are in CIE Lab, distances are Delta E, see `ediffi.pictogram.lab`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ediffi.core.types import Pixels
-from ediffi.evaluate.lab import Floats, distance, to_lab
+from ediffi.pictogram.lab import Floats, distance, to_lab
 from ediffi.pictogram.palette import BACKGROUNDS
 
 BACKGROUND_RADIUS = 20.0  # pixels nearer than this to the border's colour are background

@@ -16,15 +16,14 @@ from torch import Tensor
 
 from ediffi.core.types import Pixels
 from ediffi.evaluate.evaluation import Evaluation
-from ediffi.evaluate.examples import Tell
+from ediffi.evaluate.features import Tell
 from ediffi.evaluate.gallery import Order
 from ediffi.evaluate.heads import LinearHead
 from ediffi.evaluate.judges import Judges
-from ediffi.evaluate.pictograms import PictogramSet
-from ediffi.evaluate.record import protocol
+from ediffi.evaluate.record import protocol, write_record
 from ediffi.evaluate.report import percent, table
 from ediffi.evaluate.shares import exchanged, share
-from ediffi.evaluate.subject import write_record
+from ediffi.pictogram.dataset import PictogramSet
 from studies.colours import background_name
 from studies.compose_rows import KINDS, RELATIONS, ComposePrompt, truth
 from studies.foreground import Part, colour_of, crop, parts

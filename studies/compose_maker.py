@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from ediffi.evaluate.drawings import visible_backgrounds
-from ediffi.evaluate.lab import distance, to_lab
+from ediffi.pictogram.drawings import visible_backgrounds
 from ediffi.pictogram.grammar import article, indefinite
 from ediffi.pictogram.grid import Cell, Grid
+from ediffi.pictogram.lab import distance, to_lab
 from ediffi.pictogram.palette import BACKGROUNDS
 from ediffi.pictogram.scene import DEFAULT_STYLES, vocabulary
 from studies.compose_rows import KINDS, RELATIONS, ComposePrompt, Wanted

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ediffi.core.types import Pixels
-from ediffi.evaluate.drawings import Place, placed
+from ediffi.pictogram.drawings import Place, placed
 from ediffi.pictogram.grid import MONOCHROME, Cell
 from ediffi.pictogram.palette import BACKGROUNDS, ink_for
 from ediffi.pictogram.render import Renderer

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ediffi.core.types import Pixels
-from ediffi.evaluate.drawings import draw, real_picture
 from ediffi.evaluate.evaluation import Evaluation
-from ediffi.evaluate.pictograms import PictogramSet
-from ediffi.evaluate.record import protocol
+from ediffi.evaluate.record import protocol, write_record
 from ediffi.evaluate.shares import share
-from ediffi.evaluate.subject import write_record
+from ediffi.pictogram.dataset import PictogramSet
+from ediffi.pictogram.drawings import draw, real_picture
 from ediffi.pictogram.grid import Cell, Grid
 from ediffi.pictogram.render import Renderer
 from studies.foreground import crop, foreground, parts, small

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from ediffi.core.types import Pixels
-from ediffi.evaluate.lab import Floats
+from ediffi.pictogram.lab import Floats
 
 REACH = 24.0  # pixels looked at on either side of an edge
 STEP = 0.25  # pixels between samples along the normal

@@ -16,10 +16,10 @@ import numpy as np
 
 from ediffi.core.errors import UserError
 from ediffi.core.types import Pixels
-from ediffi.evaluate.extractor import EfficientNetLite0
-from ediffi.evaluate.gallery import Order
+from ediffi.evaluate.features import EfficientNetLite0
+from ediffi.evaluate.gallery import Order, Subject
+from ediffi.evaluate.record import write_record
 from ediffi.evaluate.shares import exchanged, mean
-from ediffi.evaluate.subject import Subject, write_record
 from ediffi.pictogram.grid import Grid
 from studies.colours import background_name, dominant_colour, nearest_distance
 from studies.edges import colour_drift, compare_edges

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import ClassVar
 
-from ediffi.evaluate.drawings import visible_backgrounds
 from ediffi.pictogram.composer import DEFAULT_STYLES, vocabulary
+from ediffi.pictogram.drawings import visible_backgrounds
 from ediffi.pictogram.grammar import article
 from ediffi.pictogram.grid import Grid
 from studies.rows import Row, committed

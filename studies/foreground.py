@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ediffi.core.types import Pixels
-from ediffi.evaluate.lab import distance, to_lab
+from ediffi.pictogram.lab import distance, to_lab
 from ediffi.pictogram.palette import colour_name
 from studies.colours import BACKGROUND_RADIUS, border_colour
 

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from ediffi.core.types import Pixels
 from ediffi.evaluate.evaluation import Evaluation
-from ediffi.evaluate.examples import Tell
+from ediffi.evaluate.features import BATCH, Tell
 from ediffi.evaluate.metrics import Asked, Seen, concept, fd, kernel_distance, match, style
-from ediffi.evaluate.pictograms import PictogramSet, halves
 from ediffi.evaluate.report import interval, percent, table
 from ediffi.evaluate.shares import exchanged, share
+from ediffi.pictogram.dataset import PictogramSet, halves
 from ediffi.pictogram.grid import MONOCHROME
 from studies.copies import Copies, planted, strangers
 
@@ -123,8 +123,8 @@ def _halves(evaluation: Evaluation, data: PictogramSet) -> list[dict[str, Any]]:
 def _degraded(evaluation: Evaluation, worse: Worse, tell: Tell) -> Tensor:
     examples, extractor = evaluation.data.prompts, evaluation.extractor
     features = []
-    for start in range(0, evaluation.settings.num_images, extractor.batch):
-        numbers = range(start, min(start + extractor.batch, evaluation.settings.num_images))
+    for start in range(0, evaluation.settings.num_images, BATCH):
+        numbers = range(start, min(start + BATCH, evaluation.settings.num_images))
         pictures = examples.pictures(numbers, evaluation.stage)
         features.append(extractor([worse(p, n) for p, n in zip(pictures, numbers, strict=True)]))
         tell(len(numbers))

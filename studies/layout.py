@@ -19,10 +19,10 @@ from PIL import Image
 
 from ediffi.core.errors import UserError
 from ediffi.core.types import Pixels
-from ediffi.evaluate.extractor import EfficientNetLite0
-from ediffi.evaluate.gallery import Order
+from ediffi.evaluate.features import EfficientNetLite0
+from ediffi.evaluate.gallery import Order, Subject
+from ediffi.evaluate.record import write_record
 from ediffi.evaluate.report import percent, table
-from ediffi.evaluate.subject import Subject, write_record
 from ediffi.paint import DEFAULT_WEIGHT
 from ediffi.pictogram.grid import Grid
 from studies.colours import BACKGROUND_RADIUS

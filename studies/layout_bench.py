@@ -12,8 +12,7 @@ import numpy as np
 
 from ediffi.core.errors import UserError
 from ediffi.core.types import Pixels
-from ediffi.evaluate.examples import Report, kept_features
-from ediffi.evaluate.extractor import Extractor
+from ediffi.evaluate.features import Extractor, Report, kept_features
 from ediffi.evaluate.gallery import Gallery, Order
 from ediffi.evaluate.heads import LinearHead
 from ediffi.evaluate.shares import share

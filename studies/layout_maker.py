@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from random import Random
 
-from ediffi.evaluate.drawings import visible_backgrounds
 from ediffi.pictogram.composer import DEFAULT_STYLES, vocabulary
+from ediffi.pictogram.drawings import visible_backgrounds
 from ediffi.pictogram.grammar import article
 from ediffi.pictogram.grid import Cell, Grid
 from studies.layout_rows import Box, Kind, Layout, Place, Point

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ediffi.core.types import Pixels
 from ediffi.evaluate.heads import LinearHead
-from ediffi.evaluate.lab import distance, to_lab
 from ediffi.evaluate.shares import share
+from ediffi.pictogram.lab import distance, to_lab
 from studies.colours import BACKGROUND_RADIUS, border_colour
 from studies.layout_rows import Box, Layout
 

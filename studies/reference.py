@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ediffi.core.types import Pixels
-from ediffi.evaluate.drawings import visible_backgrounds
-from ediffi.evaluate.extractor import SIDE, EfficientNetLite0
-from ediffi.evaluate.lab import Floats
+from ediffi.evaluate.features import SIDE, EfficientNetLite0
 from ediffi.pictogram.composer import Composer, SceneConfig
+from ediffi.pictogram.drawings import visible_backgrounds
 from ediffi.pictogram.grid import Grid
+from ediffi.pictogram.lab import Floats
 from ediffi.pictogram.scene import Background, Item, Scene
 from studies.colours import dominant_colour
 from studies.first_weights_rows import FixedPrompt

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ediffi.evaluate.drawings import cells_of, draw, real_picture
-from ediffi.evaluate.examples import Report
+from ediffi.evaluate.features import Report
 from ediffi.evaluate.report import percent, table
+from ediffi.pictogram.drawings import cells_of, draw, real_picture
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.render import Renderer
 from studies.instrument import Worse, blur, jpeg, noise

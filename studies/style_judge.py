@@ -21,11 +21,10 @@ import torch
 from torch import Tensor
 
 from ediffi.core.types import Pixels
-from ediffi.evaluate.drawings import cells_of, draw, real_picture
-from ediffi.evaluate.examples import Report, digest
-from ediffi.evaluate.extractor import AT_ONCE, EfficientNetLite0
+from ediffi.evaluate.features import AT_ONCE, EfficientNetLite0, Report, digest
 from ediffi.evaluate.heads import Fitted, LinearHead, kept_heads, unseen_hits
 from ediffi.evaluate.shares import mean
+from ediffi.pictogram.drawings import cells_of, draw, real_picture
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.render import Renderer
 from ediffi.pictogram.scene import vocabulary

@@ -8,8 +8,8 @@ from random import Random
 from typing import ClassVar
 
 from ediffi.data.heldout import is_concept_held_out
-from ediffi.evaluate.drawings import RealPicture, real_picture, visible_backgrounds
 from ediffi.pictogram.captions import STYLES
+from ediffi.pictogram.drawings import RealPicture, real_picture, visible_backgrounds
 from ediffi.pictogram.grammar import article
 from ediffi.pictogram.grid import MONOCHROME, NO_COLOUR_GROUPS, Cell, Grid
 from ediffi.pictogram.scene import vocabulary

@@ -25,11 +25,11 @@ from ediffi.core.errors import UserError
 from ediffi.core.files import file_sha256
 from ediffi.core.types import Pixels
 from ediffi.encoders import Style
-from ediffi.evaluate.drawings import draw
-from ediffi.evaluate.gallery import Order
+from ediffi.evaluate.gallery import Order, Subject
 from ediffi.evaluate.metrics import pairwise
+from ediffi.evaluate.record import write_record
 from ediffi.evaluate.shares import share
-from ediffi.evaluate.subject import Subject, write_record
+from ediffi.pictogram.drawings import draw
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.render import Renderer
 from ediffi.pictogram.sources import cache_root

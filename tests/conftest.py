@@ -74,8 +74,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick_judges() -> Iterator[None]:
     """Judges of captions are fitted on few scenes, in seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ediffi.evaluate.pictograms.NUM_SCENES", 64)
-        patch.setattr("ediffi.evaluate.pictograms.NUM_TEST_SCENES", 32)
+        patch.setattr("ediffi.pictogram.dataset.NUM_SCENES", 64)
+        patch.setattr("ediffi.pictogram.dataset.NUM_TEST_SCENES", 32)
         yield
 
 

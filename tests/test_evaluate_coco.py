@@ -14,8 +14,8 @@ from PIL import Image
 
 from ediffi.core.errors import UserError
 from ediffi.evaluate.coco import CocoProtocol, CocoSettings, clip_score, read_captions
+from ediffi.evaluate.gallery import Subject
 from ediffi.evaluate.inception import InceptionV3
-from ediffi.evaluate.subject import Subject
 
 
 def coco(folder: Path, num: int) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from helpers.evaluation import evaluation, tiny_cascade
 
 from ediffi.evaluate.comparison import compare
-from ediffi.evaluate.subject import Subject
+from ediffi.evaluate.gallery import Subject
 from ediffi.model import Cascade
 from ediffi.pictogram.grid import Grid
 

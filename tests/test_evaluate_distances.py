@@ -92,9 +92,9 @@ def test_matcher_finds_captions_it_was_not_fitted_on() -> None:
     texts = hidden @ cloud(8, 8, dims=24) + 0.1 * cloud(600, 9, dims=24)
     matcher = Matcher.fit(images[:400], texts[:400])
     captions = [f"caption {n}" for n in range(200)]
-    own = matcher.first(images[400:], texts[400:], captions).float().mean()
+    own = np.mean(matcher.first(images[400:], texts[400:], captions))
     order = exchanged(range(200))
-    null = matcher.first(images[400:], texts[400:][order], captions).float().mean()
+    null = np.mean(matcher.first(images[400:], texts[400:][order], captions))
     assert own > 0.6 and null < 0.06
     cosines = matcher.score(images[400:], texts[400:])
     assert cosines.mean() > matcher.score(images[400:], texts[400:][order]).mean() + 0.3

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ediffi.evaluate.lab import distance, to_lab
+from ediffi.pictogram.lab import distance, to_lab
 from ediffi.pictogram.palette import BACKGROUNDS
 from studies.colours import background_name, border_colour, dominant_colour, nearest_distance
 

@@ -9,8 +9,8 @@ import torch
 from helpers.evaluation import Letters
 
 from ediffi.core.errors import UserError
-from ediffi.evaluate.extractor import EfficientNetLite0
-from ediffi.evaluate.subject import Subject
+from ediffi.evaluate.features import EfficientNetLite0
+from ediffi.evaluate.gallery import Subject
 from ediffi.model import Cascade, ModelConfig, Sampling, Stage, StageConfig
 from ediffi.networks import PRESETS, build_denoiser
 from ediffi.pictogram.grid import Grid

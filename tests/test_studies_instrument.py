@@ -8,8 +8,8 @@ import pytest
 from helpers.evaluation import evaluation
 
 from ediffi.evaluate.evaluation import Evaluation, Settings
-from ediffi.evaluate.extractor import EFFICIENTNET
-from ediffi.evaluate.subject import Subject
+from ediffi.evaluate.features import EFFICIENTNET
+from ediffi.evaluate.gallery import Subject
 from ediffi.pictogram.grid import Grid
 from studies.instrument import DEGRADED, check, check_table
 

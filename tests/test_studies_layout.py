@@ -13,7 +13,7 @@ from helpers.networks import SKETCHED
 
 from ediffi.core.errors import UserError
 from ediffi.encoders import DEFAULT_TEXT, load_encoder
-from ediffi.evaluate.subject import Subject
+from ediffi.evaluate.gallery import Subject
 from ediffi.model import Cascade, ModelConfig, Sampling, Stage, StageConfig
 from ediffi.networks import build_denoiser
 from ediffi.paint import RegionForm, place

@@ -14,9 +14,9 @@ from tiny_grid import STYLES
 
 from ediffi.cli.main import main
 from ediffi.core.errors import UserError
-from ediffi.evaluate.drawings import draw, real_picture
+from ediffi.evaluate.gallery import Subject
 from ediffi.evaluate.heads import LinearHead
-from ediffi.evaluate.subject import Subject
+from ediffi.pictogram.drawings import draw, real_picture
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.render import Renderer
 from studies.__main__ import app

@@ -12,10 +12,10 @@ import torch
 from ediffi.core.types import Tokens
 from ediffi.encoders.spec import EncoderSpec, weights_hash
 from ediffi.evaluate.evaluation import Evaluation, Settings
-from ediffi.evaluate.pictograms import PictogramSet
-from ediffi.evaluate.subject import Subject
+from ediffi.evaluate.gallery import Subject
 from ediffi.model import Cascade, ModelConfig, Sampling, Stage, StageConfig, save_model
 from ediffi.networks import PRESETS, build_denoiser
+from ediffi.pictogram.dataset import PictogramSet
 from ediffi.pictogram.grid import Grid
 
 STYLES = ("noto", "emojione", "fluent-emoji-3d")

@@ -37,7 +37,7 @@ def compare(
     texts = None if prompts is None else _lines(prompts)
     from ediffi.evaluate.comparison import compare as run
     from ediffi.evaluate.evaluation import Settings
-    from ediffi.evaluate.subject import Subject
+    from ediffi.evaluate.gallery import Subject
     from ediffi.model import stages_to_run
 
     settings = Settings.of(data=data, num_images=num_images, stage=stage, extractor=extractor)

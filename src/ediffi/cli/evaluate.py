@@ -148,7 +148,7 @@ def coco(
     ediffi evaluate coco captions_val2014.json val2014 --inception inception.pth -m my-model -o fid
     """
     from ediffi.evaluate.coco import CocoProtocol, CocoSettings
-    from ediffi.evaluate.subject import Subject
+    from ediffi.evaluate.gallery import Subject
 
     settings = CocoSettings.of(
         captions=captions,
@@ -191,7 +191,7 @@ def open_evaluation(
 ) -> Iterator[Evaluation]:
     """All that an evaluation of a model needs, with a progress bar for each of its parts."""
     from ediffi.evaluate.evaluation import Evaluation
-    from ediffi.evaluate.subject import Subject
+    from ediffi.evaluate.gallery import Subject
 
     with progress_bars() as report:
         subject = Subject.open(model, output, processes=processes, report=report)

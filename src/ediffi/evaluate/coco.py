@@ -17,32 +17,32 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from ediffi.core.errors import UserError
 from ediffi.core.files import file_sha256
 from ediffi.core.types import Pixels
+from ediffi.data.labelled import Labels, Subset
 from ediffi.encoders.clip import ClipTextEncoder
 from ediffi.encoders.spec import EncoderSpec
 from ediffi.evaluate.distances import cmmd, frechet, kid
-from ediffi.evaluate.examples import Examples, Labels
-from ediffi.evaluate.extractor import ClipFeatures, Extractor
+from ediffi.evaluate.evaluation import Checked
+from ediffi.evaluate.features import ClipFeatures, Extractor, real_features
+from ediffi.evaluate.gallery import Gallery, Subject
 from ediffi.evaluate.inception import FidInception
+from ediffi.evaluate.record import Clock, write_record
 from ediffi.evaluate.shares import exchanged
-from ediffi.evaluate.subject import Clock, Subject, write_record
 from ediffi.model import stages_to_run
 
 BLOCK = 16  # captions encoded at a time
 MOST = 5_000  # pictures for distances whose matrices are as wide
 
 
-class CocoSettings(BaseModel):
+class CocoSettings(Checked):
     """What to measure. captions: a file in COCO's format, {"images": [{"id", "file_name"}],
     "annotations": [{"image_id", "caption"}]}; images: the folder of its pictures; inception: FID's
     weights; clip: the folder of a CLIP; resize: see `FidInception`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     captions: Path
     images: Path
@@ -53,20 +53,11 @@ class CocoSettings(BaseModel):
     guidance: tuple[float, ...] | None = None
     stage: int | None = None
 
-    @classmethod
-    def of(cls, **asked: Any) -> CocoSettings:
-        """Checked; None stands for the default.
-
-        Raises:
-            UserError: a wrong value, or nothing to measure.
-        """
-        try:
-            settings = cls(**{name: value for name, value in asked.items() if value is not None})
-        except ValidationError as error:
-            raise UserError.of(error) from error
-        if settings.inception is None and settings.clip is None:
+    @model_validator(mode="after")
+    def _measures(self) -> CocoSettings:
+        if self.inception is None and self.clip is None:
             raise UserError("nothing to measure: give --inception, --clip or both")
-        return settings
+        return self
 
 
 def read_captions(path: Path, num: int, *, seed: int = 0) -> tuple[list[str], list[str]]:
@@ -90,15 +81,11 @@ def read_captions(path: Path, num: int, *, seed: int = 0) -> tuple[list[str], li
 
 
 class ReferenceFiles:
-    """A source, see `examples.Source`: picture files, their middle squares."""
+    """Picture files, their middle squares: `Labelled`, each by its name."""
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        self.folder = folder
-        self.names = names
-
-    @property
-    def facts(self) -> Any:
-        return [str(self.folder.resolve()), *self.names]
+        self.folder, self.names = folder, names
+        self.facts = [str(folder.resolve()), *names]
 
     def caption(self, number: int) -> str:
         return self.names[number]
@@ -123,8 +110,9 @@ class CocoProtocol:
         self.settings, self.subject = settings, subject
         self.stage = settings.stage or subject.cascade.config.stages[-1].resolution
         stages_to_run(subject.cascade.config, self.stage)  # a wrong --stage is told first
-        self.captions, names = read_captions(settings.captions, settings.num_images)
-        self.files = Examples(ReferenceFiles(settings.images, names), range(len(names)))
+        self.captions, self.names = read_captions(settings.captions, settings.num_images)
+        files = ReferenceFiles(settings.images, self.names)
+        self.reference = Subset(files, range(len(self.names)))
 
     def run(self) -> dict[str, Any]:
         """Draw the captions at every guidance scale and write `record.json`; returns the record."""
@@ -160,30 +148,30 @@ class CocoProtocol:
         gallery = self.subject.draw_prompts(what, self.captions, self.stage, guidance)
         point: dict[str, Any] = {"guidance": guidance}
         if self.inception:
-            fake = self.subject.features(gallery, self.inception, "FID")
-            real = self._reference(self.inception)
+            fake, real = self._features(gallery, self.inception)
             point["fid"] = frechet(fake, real)
             point["kid_x1000"] = kid(fake[:MOST], real[:MOST]).scaled(1000)
         if self.clip:
-            fake = self.subject.features(gallery, self.clip, "CLIP")
+            fake, real = self._features(gallery, self.clip)
             point["clip_score"] = clip_score(fake, self.texts)
-            real = self._reference(self.clip)
             point["cmmd"] = cmmd(fake[:MOST], real[:MOST])
         return point
 
-    def _reference(self, extractor: Extractor) -> Tensor:
-        tell = self.subject.tell(f"reference pictures, {extractor.name}", len(self.files))
-        return self.files.features(extractor, self.stage, self.subject.folder / "reference", tell)
+    def _features(self, gallery: Gallery, extractor: Extractor) -> tuple[Tensor, Tensor]:
+        """Of drawn pictures and of the reference."""
+        tell = self.subject.tell(f"reference pictures, {extractor.name}", len(self.names))
+        folder = self.subject.folder / "reference"
+        real = real_features(self.reference, extractor, self.stage, folder, tell)
+        return self.subject.features(gallery, extractor, extractor.name), real
 
     def _protocol(self) -> dict[str, Any]:
-        names = self.files.source.facts
         return {
             "settings": self.settings.model_dump(mode="json"),
             **self.subject.facts(self.stage),
             "captions_sha256": file_sha256(self.settings.captions),
             "captions": "one for each of the first pictures of a seeded order",
-            "reference_pictures": len(self.files),
-            "reference_names_sha256": hashlib.sha256("\n".join(names[1:]).encode()).hexdigest(),
+            "reference_pictures": len(self.names),
+            "reference_names_sha256": hashlib.sha256("\n".join(self.names).encode()).hexdigest(),
             "reference_resize": f"middle square, PIL bicubic to {self.stage} px",
             "seeds": "a caption's number",
             "inception_sha256": self.inception and self.inception.weights_sha256,

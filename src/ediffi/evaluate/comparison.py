@@ -15,12 +15,12 @@ from torch import Tensor
 from ediffi.core.files import write_atomically
 from ediffi.core.types import Pixels
 from ediffi.evaluate.evaluation import Evaluation
-from ediffi.evaluate.gallery import Gallery
+from ediffi.evaluate.gallery import Gallery, Subject
 from ediffi.evaluate.judges import text_features
 from ediffi.evaluate.metrics import Asked, concept, kernel_distance, style
+from ediffi.evaluate.record import write_record
 from ediffi.evaluate.report import interval, percent
 from ediffi.evaluate.shares import share
-from ediffi.evaluate.subject import Subject, write_record
 
 SHOWN = 256  # pixels: small pictures are enlarged by whole pixels, larger ones averaged down
 PAGE_PICTURES = 64

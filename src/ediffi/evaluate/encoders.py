@@ -3,33 +3,31 @@ both; trade-off curves over guidance, on short and on long captions."""
 
 from __future__ import annotations
 
+import math
 import tomllib
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from ediffi.core.errors import UserError
 from ediffi.core.files import write_atomically
-from ediffi.evaluate.evaluation import Evaluation
-from ediffi.evaluate.examples import Examples
-from ediffi.evaluate.extractor import EFFICIENTNET
+from ediffi.data.labelled import Subset
+from ediffi.evaluate.evaluation import Checked, Evaluation
+from ediffi.evaluate.features import EFFICIENTNET
 from ediffi.evaluate.gallery import Order
 from ediffi.evaluate.metrics import Asked, Seen, kernel_distance, match
 from ediffi.evaluate.plots import trade_off
-from ediffi.evaluate.record import protocol
+from ediffi.evaluate.record import protocol, write_record
 from ediffi.evaluate.report import interval, table
-from ediffi.evaluate.subject import write_record
 
 ARMS = {"t5": ("t5",), "clip_text": ("clip_text",), "both": ("t5", "clip_text")}
 MOST = 200  # pictures whose captions are counted, for each one that is wanted
 
 
-class EncodersConfig(BaseModel):
+class EncodersConfig(Checked):
     """short_words, long_words: fewest and most words of a caption; guidance: scales of the base."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = "pictogram"
     num_images: int = Field(default=500, ge=8)
@@ -46,9 +44,8 @@ class EncodersConfig(BaseModel):
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, ValidationError) as error:
-            raise UserError(
-                f"{path} is no configuration of `experiment encoders`: {error}"
-            ) from None
+            what = "configuration of `experiment encoders`"
+            raise UserError(f"{path} is no {what}: {error}") from None
 
     @property
     def lengths(self) -> dict[str, tuple[int, int]]:
@@ -104,26 +101,26 @@ def _curves(
     return curves
 
 
-def worded(examples: Examples, num: int, low: int, high: int) -> Examples:
+def worded(pictures: Subset, num: int, low: int, high: int) -> Subset:
     """The first `num` whose captions have so many words.
 
     Raises:
         UserError: they are too rare.
     """
-    source, rows = examples.source, examples.rows[: MOST * num]
+    source, rows = pictures.source, pictures.rows[: MOST * num]
     fitting = (row for row in rows if low <= len(source.caption(row).split()) <= high)
     kept = list(islice(fitting, num))
     if len(kept) < num:
         raise UserError(
             f"captions of {low} to {high} words are too rare: {len(kept)} of {len(rows):,} pictures"
         )
-    return Examples(source, kept)
+    return Subset(source, kept)
 
 
 def page(record: dict[str, Any]) -> str:
     """The experiment as Markdown: what fills the roles, what was found, figures, plots."""
     fills = ", ".join(f"`{role}` is filled by {name}" for role, name in record["roles"].items())
-    names, curves = record["protocol"]["names"], record["curves"]
+    names, curves, missing = record["protocol"]["names"], record["curves"], record["impossible"]
     rows = [["captions", "encoders", "guidance", names["clip"], f"{names['kid']} x 1000 (95 %)"]]
     rows += [
         [kind, arm, f"{p['guidance']:g}", f"{p['clip']['cosine']:.3f}", interval(p["kid"])]
@@ -131,56 +128,47 @@ def page(record: dict[str, Any]) -> str:
         for arm, curve in lines.items()
         for p in curve
     ]
+    possible = "All three arms ran: T5 alone, CLIP text alone, both."
+    if missing:
+        possible = (
+            "**The comparison is not possible**: the model has no encoder for "
+            f"{' and '.join(missing)}. Only {', '.join(curves['short'])} ran, and nothing here "
+            "says which encoder is better."
+        )
+    found = "\n\n".join(_found(kind, lines) for kind, lines in curves.items())
     plots = "\n".join(
         f"![{kind} captions: distance against text-picture score](encoders-{kind}.svg)\n"
         for kind in curves
     )
-    found = "\n\n".join(_found(kind, lines) for kind, lines in curves.items())
     return (
-        f"# Experiment: text encoders\n\nIn this model {fills}. {_possible(record)}\n\n{found}\n\n"
+        f"# Experiment: text encoders\n\nIn this model {fills}. {possible}\n\n{found}\n\n"
         f"{table(rows)}\n\n{plots}\nProtocol and all figures: `encoders.json`.\n"
-    )
-
-
-def _possible(record: dict[str, Any]) -> str:
-    missing = record["impossible"]
-    if not missing:
-        return "All three arms ran: T5 alone, CLIP text alone, both."
-    ran = ", ".join(next(iter(record["curves"].values())))
-    return (
-        f"**The comparison is not possible**: the model has no encoder for {' and '.join(missing)}."
-        f" Only {ran} ran, and nothing here says which encoder is better."
     )
 
 
 def _found(kind: str, lines: dict[str, list[dict[str, Any]]]) -> str:
     """One paragraph: the best points of each arm, and whether the arms can be told apart."""
     near = {arm: min(curve, key=lambda p: p["kid"]["value"]) for arm, curve in lines.items()}
-    fits = {arm: max(p["clip"]["cosine"] for p in curve) for arm, curve in lines.items()}
+    fits = {
+        arm: max((p["clip"] for p in curve), key=lambda clip: clip["cosine"])
+        for arm, curve in lines.items()
+    }
     said = "; ".join(
         f"{arm} at guidance {p['guidance']:g} with {p['kid']['value']:.2f} and "
-        f"cosine {fits[arm]:.3f} at most"
+        f"cosine {fits[arm]['cosine']:.3f} at most"
         for arm, p in near.items()
     )
     text = f"On {kind} captions the lowest kernel distances (x 1000) and the best fits are: {said}."
     if len(near) < 2:
         return text
     first, second = sorted(near, key=lambda arm: near[arm]["kid"]["value"])[:2]
-    apart = near[first]["kid"]["high"] < near[second]["kid"]["low"]
-    closer = (
-        f"{first} is closer to real pictures than {second}."
-        if apart
-        else f"{first} and {second} cannot be told apart by it."
-    )
-    return f"{text} {closer} {_fitting(lines)}"
-
-
-def _fitting(lines: dict[str, list[dict[str, Any]]]) -> str:
-    """Which of the two arms whose pictures fit best fits better."""
-    best = {arm: max((p["clip"] for p in c), key=lambda s: s["cosine"]) for arm, c in lines.items()}
-    leader, other = sorted(best, key=lambda arm: -best[arm]["cosine"])[:2]
-    a, b = best[leader], best[other]
-    error = 1.96 * (a["cosine_standard_error"] ** 2 + b["cosine_standard_error"] ** 2) ** 0.5
+    if near[first]["kid"]["high"] < near[second]["kid"]["low"]:
+        text += f" {first} is closer to real pictures than {second}."
+    else:
+        text += f" {first} and {second} cannot be told apart by it."
+    first, second = sorted(fits, key=lambda arm: -fits[arm]["cosine"])[:2]
+    a, b = fits[first], fits[second]
+    error = 1.96 * math.hypot(a["cosine_standard_error"], b["cosine_standard_error"])
     if a["cosine"] - b["cosine"] > error:
-        return f"{leader} fits captions better than {other}."
-    return f"{leader} and {other} cannot be told apart by how they fit captions."
+        return f"{text} {first} fits captions better than {second}."
+    return f"{text} {first} and {second} cannot be told apart by how they fit captions."

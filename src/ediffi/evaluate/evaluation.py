@@ -6,26 +6,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from torch import Tensor
 
 from ediffi.core.errors import UserError
-from ediffi.evaluate.collection import CollectionSet
-from ediffi.evaluate.examples import Examples
-from ediffi.evaluate.extractor import EFFICIENTNET, Extractor, open_extractor
-from ediffi.evaluate.judges import Judges, Lessons, open_judges
+from ediffi.data.labelled import DataSet, ShardDataSet, Subset
+from ediffi.evaluate.features import EFFICIENTNET, Extractor, open_extractor, real_features
+from ediffi.evaluate.gallery import Subject
+from ediffi.evaluate.judges import Judges, open_judges
 from ediffi.evaluate.metrics import METRICS, Asked, Seen
-from ediffi.evaluate.pictograms import PictogramSet
-from ediffi.evaluate.subject import Subject
+from ediffi.model import stages_to_run
+from ediffi.pictogram.dataset import PictogramSet
 from ediffi.pictogram.grid import Grid
 from ediffi.pictogram.sources import cache_root
 
 DISTANCES = ("fd", "kid")
 
 
-class Settings(BaseModel):
+class Checked(BaseModel):
+    """Options of a command, checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def of(cls, **asked: Any) -> Self:
+        """None stands for the default.
+
+        Raises:
+            UserError: a wrong value.
+        """
+        try:
+            return cls(**{name: value for name, value in asked.items() if value is not None})
+        except ValidationError as error:
+            raise UserError.of(error) from error
+
+
+class Settings(Checked):
     """What `ediffi evaluate run` was asked for.
 
     data: "pictogram", or a folder of shards; split: of the pictogram grid; metrics: names of
@@ -33,8 +51,6 @@ class Settings(BaseModel):
     that the model ships with; stage: resolution to stop at, None for the base's; extractor: see
     `open_extractor`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: str = "pictogram"
     split: Literal["train", "held-out"] = "train"
@@ -51,44 +67,6 @@ class Settings(BaseModel):
             if name not in METRICS:
                 raise ValueError(f"unknown metric {name!r}: choose from {', '.join(METRICS)}")
         return names
-
-    @classmethod
-    def of(cls, **asked: Any) -> Settings:
-        """Checked; None stands for the default.
-
-        Raises:
-            UserError: a wrong value.
-        """
-        try:
-            return cls(**{name: value for name, value in asked.items() if value is not None})
-        except ValidationError as error:
-            raise UserError.of(error) from error
-
-
-class DataSet(Protocol):
-    """What a model is asked to draw, and the real pictures to compare with.
-
-    prompts: their captions are asked for; reference: other pictures of the same kind; halves:
-    pictures of disjoint drawings, for the floor of a distance, None where there are none; lessons:
-    for the judges; training: all that the model learned from, None where that is not known.
-    """
-
-    @property
-    def prompts(self) -> Examples: ...
-    @property
-    def reference(self) -> Examples: ...
-    @property
-    def halves(self) -> tuple[Examples, Examples] | None: ...
-    @property
-    def lessons(self) -> Lessons: ...
-    @property
-    def training(self) -> Examples | None: ...
-
-    def facts(self) -> dict[str, Any]:
-        """For the protocol."""
-
-    def name_of(self, concept: str) -> str:
-        """What a concept is called."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +88,18 @@ class Evaluation:
         Raises:
             UserError: no such data, or the model draws nothing of it.
         """
-        cache = cache_dir or cache_root()
-        if settings.data != "pictogram":
-            if settings.split == "held-out":
-                raise UserError("--split is of the pictogram grid: give a folder that is held out")
-            return cls(settings, subject, CollectionSet(Path(settings.data)), cache)
-        grid = Grid.load(cache_dir)
-        data = PictogramSet(grid, subject.cascade.config, settings.split)
-        return cls(settings, subject, data, cache)
+        data: DataSet
+        if settings.data == "pictogram":
+            grid = Grid.load(cache_dir)
+            data = PictogramSet(grid, subject.cascade.config, settings.split)
+        elif settings.split == "held-out":
+            raise UserError("--split is of the pictogram grid: give a folder that is held out")
+        else:
+            data = ShardDataSet(Path(settings.data))
+        return cls(settings, subject, data, cache_dir or cache_root())
+
+    def __post_init__(self) -> None:
+        stages_to_run(self.subject.cascade.config, self.stage)  # a wrong --stage is told first
 
     @property
     def stage(self) -> int:
@@ -148,26 +130,29 @@ class Evaluation:
         Raises:
             UserError: the data does not allow one of them.
         """
-        possible = {name: True for name in METRICS} | {
-            "concept": self.judges.concept is not None,
-            "style": self.judges.style is not None,
-            "memorization": self.data.training is not None,
+        impossible = {
+            "concept": self.judges.concept is None,
+            "style": self.judges.style is None,
+            "memorization": self.data.training is None,
         }
-        asked = self.settings.metrics or tuple(name for name in METRICS if possible[name])
+        possible = tuple(name for name in METRICS if not impossible.get(name))
+        asked = self.settings.metrics or possible
         for name in asked:
-            if not possible[name]:
+            if name not in possible:
                 raise UserError(f"--metrics {name} cannot be measured on {self.settings.data}")
         return asked
 
-    def real(self, examples: Examples, num: int | None = None) -> Tensor:
+    def real(self, pictures: Subset, num: int | None = None) -> Tensor:
         """Features of the first real pictures, as many as are drawn unless told otherwise."""
-        examples = examples.first(num or self.settings.num_images)
-        tell = self.subject.tell("real pictures", len(examples))
-        return examples.features(self.extractor, self.stage, self.cache / "evaluate", tell)
+        pictures = pictures.first(num or self.settings.num_images)
+        tell = self.subject.tell("real pictures", len(pictures))
+        return real_features(pictures, self.extractor, self.stage, self.cache / "evaluate", tell)
 
-    def drawn_features(self, what: str, prompts: Sequence[str], guidance: float) -> Tensor:
-        """Features of a picture of each prompt, by its number as seed."""
-        gallery = self.subject.draw_prompts(what, prompts, self.stage, guidance)
+    def drawn(self, what: str, prompts: Sequence[str], guidance: float | None = None) -> Tensor:
+        """Features of a picture of each prompt, by its number as seed. guidance: None for the scale
+        that the model ships with."""
+        scale = self.shipped_guidance if guidance is None else guidance
+        gallery = self.subject.draw_prompts(what, prompts, self.stage, scale)
         return self.subject.features(gallery, self.extractor, what)
 
     def seen(self, features: Tensor) -> Seen:

@@ -3,8 +3,8 @@
 The graph is TensorFlow's of 2015-12-05 as ported by pytorch-fid and torch-fidelity (Apache-2.0),
 whose published weight files (`pt_inception-2015-12-05-6726825d.pth`,
 `weights-inception-2015-12-05-6726825d.pth`) it reads. It differs from torchvision's: padding is
-not counted in average pools, and the last block's pool is a maximum. torchmetrics and clean-fid are
-no stand-in: they fetch the weights themselves, or want torch-fidelity and with it torchvision.
+not counted in average pools, and the last block's pool is a maximum. docs/design.md says why no
+library stands in for it.
 """
 
 from __future__ import annotations
@@ -21,20 +21,65 @@ from torch import Tensor, nn
 from ediffi.core.errors import UserError
 from ediffi.core.files import file_sha256
 from ediffi.core.types import Pixels
-from ediffi.evaluate.examples import digest
+from ediffi.evaluate.features import digest
 
 SIDE = 299
+Kernel = int | tuple[int, int]
+Row = tuple[str, str, int, Kernel]
+"""A convolution: its name, whose output it reads ("" for the block's input), width, kernel."""
+ACROSS, DOWN = (1, 7), (7, 1)
+FORK = 0  # stands for two kernels beside each other, 1x3 and 3x1
+
+
+def chain(branch: str, *steps: tuple[int, Kernel]) -> list[Row]:
+    """Convolutions (width, kernel) behind each other; several are numbered.
+
+    >>> chain("branch3x3", (384, 1), (384, 3))
+    [('branch3x3_1', '', 384, 1), ('branch3x3_2', 'branch3x3_1', 384, 3)]
+    """
+    rows, source = list[Row](), ""
+    for number, (width, kernel) in enumerate(steps, 1):
+        name = branch if len(steps) == 1 else f"{branch}_{number}"
+        kernels = {"a": (1, 3), "b": (3, 1)} if kernel == FORK else {"": kernel}
+        rows += [(name + side, source, width, sides) for side, sides in kernels.items()]
+        source = name
+    return rows
+
+
+A = [
+    *chain("branch1x1", (64, 1)),
+    *chain("branch5x5", (48, 1), (64, 5)),
+    *chain("branch3x3dbl", (64, 1), (96, 3), (96, 3)),
+]
+B = [*chain("branch3x3", (384, 3)), *chain("branch3x3dbl", (64, 1), (96, 3), (96, 3))]
+C = {
+    w: [
+        *chain("branch1x1", (192, 1)),
+        *chain("branch7x7", (w, 1), (w, ACROSS), (192, DOWN)),
+        *chain("branch7x7dbl", (w, 1), (w, DOWN), (w, ACROSS), (w, DOWN), (192, ACROSS)),
+    ]
+    for w in (128, 160, 192)
+}
+D = [
+    *chain("branch3x3", (192, 1), (320, 3)),
+    *chain("branch7x7x3", (192, 1), (192, ACROSS), (192, DOWN), (192, 3)),
+]
+E = [
+    *chain("branch1x1", (320, 1)),
+    *chain("branch3x3", (384, 1), (384, FORK)),
+    *chain("branch3x3dbl", (448, 1), (384, 3), (384, FORK)),
+]
 
 
 class Conv(nn.Module):
-    """Convolution, batch norm, ReLU."""
+    """Convolution, batch norm, ReLU. padded: so that the size stays as it is."""
 
     def __init__(
-        self, before: int, after: int, kernel: int | tuple[int, int], stride: int = 1
+        self, before: int, after: int, kernel: Kernel, stride: int = 1, *, padded: bool = True
     ) -> None:
         super().__init__()
         sides = (kernel, kernel) if isinstance(kernel, int) else kernel
-        padding = (0, 0) if stride == 2 else (sides[0] // 2, sides[1] // 2)
+        padding = (sides[0] // 2, sides[1] // 2) if padded else (0, 0)
         self.conv = nn.Conv2d(before, after, sides, stride, padding, bias=False)
         self.bn = nn.BatchNorm2d(after, eps=0.001)
 
@@ -43,100 +88,44 @@ class Conv(nn.Module):
         return out
 
 
-class Valid(Conv):
-    """A `Conv` without padding."""
+class Block(nn.Module):
+    """The outputs of all convolutions that no other reads, and a pool of the input, joined.
 
-    def __init__(self, before: int, after: int, kernel: int, stride: int = 1) -> None:
-        super().__init__(before, after, kernel, stride)
-        self.conv.padding = (0, 0)
+    pool: the width of the convolution behind a mean pool (behind a maximum with `max_pool`); 0 for
+    a block that halves the size: the last convolutions and a maximum pool have stride 2.
+    """
 
-
-def _mean_pool(x: Tensor) -> Tensor:
-    return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-
-
-class InceptionA(nn.Module):
-    def __init__(self, before: int, pool: int) -> None:
-        super().__init__()
-        self.branch1x1 = Conv(before, 64, 1)
-        self.branch5x5_1, self.branch5x5_2 = Conv(before, 48, 1), Conv(48, 64, 5)
-        self.branch3x3dbl_1, self.branch3x3dbl_2 = Conv(before, 64, 1), Conv(64, 96, 3)
-        self.branch3x3dbl_3 = Conv(96, 96, 3)
-        self.branch_pool = Conv(before, pool, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        five = self.branch5x5_2(self.branch5x5_1(x))
-        three = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
-        return torch.cat([self.branch1x1(x), five, three, self.branch_pool(_mean_pool(x))], 1)
-
-
-class InceptionB(nn.Module):
-    def __init__(self, before: int) -> None:
-        super().__init__()
-        self.branch3x3 = Conv(before, 384, 3, stride=2)
-        self.branch3x3dbl_1, self.branch3x3dbl_2 = Conv(before, 64, 1), Conv(64, 96, 3)
-        self.branch3x3dbl_3 = Conv(96, 96, 3, stride=2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
-        return torch.cat([self.branch3x3(x), double, F.max_pool2d(x, 3, stride=2)], 1)
-
-
-class InceptionC(nn.Module):
-    def __init__(self, before: int, width: int) -> None:
-        super().__init__()
-        across, down = (1, 7), (7, 1)
-        self.branch1x1 = Conv(before, 192, 1)
-        self.branch7x7_1, self.branch7x7_2 = Conv(before, width, 1), Conv(width, width, across)
-        self.branch7x7_3 = Conv(width, 192, down)
-        self.branch7x7dbl_1, self.branch7x7dbl_2 = Conv(before, width, 1), Conv(width, width, down)
-        self.branch7x7dbl_3 = Conv(width, width, across)
-        self.branch7x7dbl_4 = Conv(width, width, down)
-        self.branch7x7dbl_5 = Conv(width, 192, across)
-        self.branch_pool = Conv(before, 192, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        seven = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
-        double = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
-        double = self.branch7x7dbl_5(self.branch7x7dbl_4(double))
-        return torch.cat([self.branch1x1(x), seven, double, self.branch_pool(_mean_pool(x))], 1)
-
-
-class InceptionD(nn.Module):
-    def __init__(self, before: int) -> None:
-        super().__init__()
-        self.branch3x3_1, self.branch3x3_2 = Conv(before, 192, 1), Conv(192, 320, 3, stride=2)
-        self.branch7x7x3_1, self.branch7x7x3_2 = Conv(before, 192, 1), Conv(192, 192, (1, 7))
-        self.branch7x7x3_3 = Conv(192, 192, (7, 1))
-        self.branch7x7x3_4 = Conv(192, 192, 3, stride=2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        seven = self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x)))
-        three = self.branch3x3_2(self.branch3x3_1(x))
-        return torch.cat([three, self.branch7x7x3_4(seven), F.max_pool2d(x, 3, stride=2)], 1)
-
-
-class InceptionE(nn.Module):
-    """max_pool: the last block of the graph pools by maximum, the one before by mean."""
-
-    def __init__(self, before: int, *, max_pool: bool) -> None:
+    def __init__(
+        self, before: int, rows: Sequence[Row], pool: int = 0, *, max_pool: bool = False
+    ) -> None:
         super().__init__()
         self.max_pool = max_pool
-        self.branch1x1 = Conv(before, 320, 1)
-        self.branch3x3_1 = Conv(before, 384, 1)
-        self.branch3x3_2a, self.branch3x3_2b = Conv(384, 384, (1, 3)), Conv(384, 384, (3, 1))
-        self.branch3x3dbl_1, self.branch3x3dbl_2 = Conv(before, 448, 1), Conv(448, 384, 3)
-        self.branch3x3dbl_3a = Conv(384, 384, (1, 3))
-        self.branch3x3dbl_3b = Conv(384, 384, (3, 1))
-        self.branch_pool = Conv(before, 192, 1)
+        self.source = {name: source for name, source, _, _ in rows}
+        self.last = [name for name in self.source if name not in self.source.values()]
+        widths = {"": before}
+        for name, source, width, kernel in rows:
+            halves = pool == 0 and name in self.last
+            stride = 2 if halves else 1
+            conv = Conv(widths[source], width, kernel, stride, padded=not halves)
+            self.add_module(name, conv)
+            widths[name] = width
+        self.branch_pool = Conv(before, pool, 1) if pool else None
 
     def forward(self, x: Tensor) -> Tensor:
-        one = self.branch3x3_1(x)
-        two = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
-        pooled = F.max_pool2d(x, 3, stride=1, padding=1) if self.max_pool else _mean_pool(x)
-        parts = [self.branch1x1(x), self.branch3x3_2a(one), self.branch3x3_2b(one)]
-        parts += [self.branch3x3dbl_3a(two), self.branch3x3dbl_3b(two), self.branch_pool(pooled)]
-        return torch.cat(parts, 1)
+        made = {"": x}
+        for name, source in self.source.items():
+            made[name] = self.get_submodule(name)(made[source])
+        return torch.cat([*(made[name] for name in self.last), self._pooled(x)], 1)
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        if self.branch_pool is None:
+            return F.max_pool2d(x, 3, stride=2)
+        if self.max_pool:
+            pooled = F.max_pool2d(x, 3, stride=1, padding=1)
+        else:
+            pooled = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+        out: Tensor = self.branch_pool(pooled)
+        return out
 
 
 class InceptionV3(nn.Module):
@@ -144,22 +133,22 @@ class InceptionV3(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.Conv2d_1a_3x3 = Valid(3, 32, 3, stride=2)
-        self.Conv2d_2a_3x3 = Valid(32, 32, 3)
+        self.Conv2d_1a_3x3 = Conv(3, 32, 3, stride=2, padded=False)
+        self.Conv2d_2a_3x3 = Conv(32, 32, 3, padded=False)
         self.Conv2d_2b_3x3 = Conv(32, 64, 3)
-        self.Conv2d_3b_1x1 = Valid(64, 80, 1)
-        self.Conv2d_4a_3x3 = Valid(80, 192, 3)
-        self.Mixed_5b = InceptionA(192, 32)
-        self.Mixed_5c = InceptionA(256, 64)
-        self.Mixed_5d = InceptionA(288, 64)
-        self.Mixed_6a = InceptionB(288)
-        self.Mixed_6b = InceptionC(768, 128)
-        self.Mixed_6c = InceptionC(768, 160)
-        self.Mixed_6d = InceptionC(768, 160)
-        self.Mixed_6e = InceptionC(768, 192)
-        self.Mixed_7a = InceptionD(768)
-        self.Mixed_7b = InceptionE(1280, max_pool=False)
-        self.Mixed_7c = InceptionE(2048, max_pool=True)
+        self.Conv2d_3b_1x1 = Conv(64, 80, 1)
+        self.Conv2d_4a_3x3 = Conv(80, 192, 3, padded=False)
+        self.Mixed_5b = Block(192, A, 32)
+        self.Mixed_5c = Block(256, A, 64)
+        self.Mixed_5d = Block(288, A, 64)
+        self.Mixed_6a = Block(288, B)
+        self.Mixed_6b = Block(768, C[128], 192)
+        self.Mixed_6c = Block(768, C[160], 192)
+        self.Mixed_6d = Block(768, C[160], 192)
+        self.Mixed_6e = Block(768, C[192], 192)
+        self.Mixed_7a = Block(768, D)
+        self.Mixed_7b = Block(1280, E, 192)
+        self.Mixed_7c = Block(2048, E, 192, max_pool=True)
         self.fc = nn.Linear(2048, 1008)  # of the weight files; FID does not use it
 
     def forward(self, x: Tensor) -> Tensor:
@@ -167,10 +156,9 @@ class InceptionV3(nn.Module):
         x = F.max_pool2d(x, 3, stride=2)
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(x))
         x = F.max_pool2d(x, 3, stride=2)
-        x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(x)))
-        x = self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(x)))
-        x = self.Mixed_6e(self.Mixed_6d(x))
-        x = self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x)))
+        for name, block in self.named_children():
+            if name.startswith("Mixed"):
+                x = block(x)
         return x.mean((2, 3))
 
 
@@ -181,13 +169,13 @@ class FidInception:
     "clean" (PIL's bicubic in float, Parmar et al. 2022).
     """
 
-    name, batch = "fid-inception-v3", 16
+    name = "fid-inception-v3"
 
     def __init__(self, weights: Path, *, resize: str = "legacy-tf") -> None:
         if resize not in RESIZES:
             raise UserError(f"no resize {resize!r}: choose from {', '.join(RESIZES)}")
         self.resize = f"{resize} to {SIDE} px"
-        self._front = RESIZES[resize]
+        self._resized = RESIZES[resize]
         self.net = InceptionV3()
         try:
             self.net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
@@ -204,7 +192,7 @@ class FidInception:
 
     @torch.no_grad()
     def __call__(self, pictures: Sequence[Pixels]) -> Tensor:
-        return self.net((torch.cat([self._front(p) for p in pictures]) - 128) / 128)
+        return self.net((torch.cat([self._resized(p) for p in pictures]) - 128) / 128)
 
 
 def legacy_tf(picture: Pixels) -> Tensor:

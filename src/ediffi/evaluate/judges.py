@@ -7,7 +7,7 @@ Every accuracy beside them is on real pictures that they were not fitted on.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ediffi.data.labelled import Lessons, Subset
 from ediffi.encoders import DEFAULT_TEXT, TextEncoder
-from ediffi.evaluate.examples import Examples, Report, Tell, digest
-from ediffi.evaluate.extractor import Extractor
+from ediffi.evaluate.features import Extractor, Report, digest, real_features
 from ediffi.evaluate.heads import Fitted, LinearHead, kept_heads, unseen_hits
 from ediffi.evaluate.matcher import RANDOM_CAPTIONS, Matcher
 from ediffi.evaluate.shares import mean
@@ -25,17 +25,11 @@ from ediffi.evaluate.shares import mean
 VERSION = 2  # of the fitting below: another one makes other judges
 SIDES = (64, 224)  # every labelled picture is shown once at each
 TEST_SIDE = 64
+MATCHER = ("match.image", "match.text", "centre.image", "centre.text")  # its tensors in the file
 CONFUSED = 0.75  # a concept is left out if fewer of its real pictures are named right
 
-
-@dataclass(frozen=True)
-class Lessons:
-    """What judges are fitted on and tested with: pictures with labels, and with captions."""
-
-    labelled: Examples
-    labelled_test: Examples
-    captioned: Examples
-    captioned_test: Examples
+See = Callable[[Subset, int], Tensor]
+"""Features (N, D) of real pictures of a size."""
 
 
 @dataclass(frozen=True)
@@ -74,78 +68,66 @@ def text_features(captions: Sequence[str]) -> Tensor:
 def open_judges(lessons: Lessons, extractor: Extractor, cache: Path, report: Report) -> Judges:
     """The judges that these lessons make, fitted the first time and kept in cache/judges."""
     sets = vars(lessons).values()
-    facts = [[examples.source.facts, list(examples.rows)] for examples in sets]
+    facts = [[real.source.facts, list(real.rows)] for real in sets]
     key = digest([VERSION, facts, extractor.hash, DEFAULT_TEXT.sha256])
     total = sum(map(len, sets)) + len(lessons.labelled) * (len(SIDES) - 1)
-    fitting = _Fitting(lessons, extractor, cache, lambda n: report("fitting judges", n, total))
+
+    def see(real: Subset, side: int) -> Tensor:
+        tell = lambda more: report("fitting judges", more, total)  # noqa: E731
+        return real_features(real, extractor, side, cache / "evaluate", tell)
+
     path = cache / "judges" / f"{key[:24]}.safetensors"
-    heads, tensors, words = kept_heads(path, fitting.all)
-    centres = tensors["centre.image"], tensors["centre.text"]
-    matcher = Matcher(tensors["match.image"], tensors["match.text"], centres)
+    heads, tensors, words = kept_heads(path, lambda: _fit(lessons, see))
+    matcher = Matcher(*(tensors[name] for name in MATCHER))
     concept, style = heads.get("concept"), heads.get("style")
     return Judges(extractor, concept, style, matcher, words["left_out"], words["accuracy"], key)
 
 
-@dataclass(frozen=True)
-class _Fitting:
-    """One fitting of all judges."""
+def _fit(lessons: Lessons, see: See) -> Fitted:
+    """All judges."""
+    heads, accuracy, left_out = _fit_heads(lessons.labelled, lessons.labelled_test, see)
+    fitted, tested = lessons.captioned, lessons.captioned_test
+    matcher = Matcher.fit(see(fitted, TEST_SIDE), text_features(fitted.captions))
+    captions = tested.captions
+    found = matcher.first(see(tested, TEST_SIDE), text_features(captions), captions)
+    accuracy["match"] = {
+        "own_caption_first": mean(found),
+        "chance": 1 / min(RANDOM_CAPTIONS, len(captions)),
+        "pictures": len(found),
+    }
+    tensors = dict(zip(MATCHER, vars(matcher).values(), strict=True))
+    return heads, tensors, {"accuracy": accuracy, "left_out": left_out}
 
-    lessons: Lessons
-    extractor: Extractor
-    cache: Path
-    tell: Tell
 
-    def all(self) -> Fitted:
-        heads, accuracy, left_out = self._heads()
-        matcher, accuracy["match"] = self._matcher()
-        tensors = {"match.image": matcher.image, "match.text": matcher.text}
-        tensors |= {"centre.image": matcher.centres[0], "centre.text": matcher.centres[1]}
-        return heads, tensors, {"accuracy": accuracy, "left_out": left_out}
-
-    def _heads(self) -> tuple[dict[str, LinearHead], dict[str, Any], dict[str, str]]:
-        """Heads for concept and style, how right they are, and the concepts that are confused."""
-        fitted, tested = self.lessons.labelled, self.lessons.labelled_test
-        if not len(fitted) or not len(tested):
-            return {}, {}, {}
-        features = torch.cat([self._features(fitted, side) for side in SIDES])
-        test = self._features(tested, TEST_SIDE)
-        shown, asked = fitted.labels * len(SIDES), tested.labels
-        groups = [labels.group for labels in shown]
-        heads: dict[str, LinearHead] = {}
-        accuracy: dict[str, Any] = {}
-        left_out: dict[str, str] = {}
-        for kind in ("concept", "style"):
-            own = [str(getattr(labels, kind)) for labels in shown]
-            right = [str(getattr(labels, kind)) for labels in asked]
-            if len(set(own)) < 2:
-                continue
-            heads[kind] = head = LinearHead.fit(features, own)
-            accuracy[kind] = {
-                "known_drawings": mean(head.hits(test, right)),
-                "known_drawings_top5": mean(head.hits(test, right, 5)),
-                "unseen_drawings": mean(unseen_hits(features, own, groups)),
-                "chance": 1 / len(head.labels),
-                "pictures": len(right),
-            }
-            if kind == "concept":
-                left_out = _confused(head, test, right)
+def _fit_heads(
+    fitted: Subset, tested: Subset, see: See
+) -> tuple[dict[str, LinearHead], dict[str, Any], dict[str, str]]:
+    """Heads for concept and style, how right they are, and the concepts that are confused."""
+    heads: dict[str, LinearHead] = {}
+    accuracy: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+    if not len(fitted) or not len(tested):
         return heads, accuracy, left_out
-
-    def _matcher(self) -> tuple[Matcher, dict[str, Any]]:
-        """The judge of captions, and how right it is."""
-        fitted, tested = self.lessons.captioned, self.lessons.captioned_test
-        features = self._features(fitted, TEST_SIDE)
-        matcher = Matcher.fit(features, text_features(fitted.captions))
-        captions = tested.captions
-        found = matcher.first(self._features(tested, TEST_SIDE), text_features(captions), captions)
-        return matcher, {
-            "own_caption_first": mean(found.tolist()),
-            "chance": 1 / min(RANDOM_CAPTIONS, len(captions)),
-            "pictures": len(found),
+    features = torch.cat([see(fitted, side) for side in SIDES])
+    test = see(tested, TEST_SIDE)
+    shown, asked = fitted.labels * len(SIDES), tested.labels
+    for kind in ("concept", "style"):
+        own = [str(getattr(labels, kind)) for labels in shown]
+        right = [str(getattr(labels, kind)) for labels in asked]
+        if len(set(own)) < 2:
+            continue
+        heads[kind] = head = LinearHead.fit(features, own)
+        groups = [labels.group for labels in shown]
+        accuracy[kind] = {
+            "known_drawings": mean(head.hits(test, right)),
+            "known_drawings_top5": mean(head.hits(test, right, 5)),
+            "unseen_drawings": mean(unseen_hits(features, own, groups)),
+            "chance": 1 / len(head.labels),
+            "pictures": len(right),
         }
-
-    def _features(self, examples: Examples, side: int) -> Tensor:
-        return examples.features(self.extractor, side, self.cache / "evaluate", self.tell)
+        if kind == "concept":
+            left_out = _confused(head, test, right)
+    return heads, accuracy, left_out
 
 
 def _confused(head: LinearHead, features: Tensor, concepts: Sequence[str]) -> dict[str, str]:
@@ -153,9 +135,8 @@ def _confused(head: LinearHead, features: Tensor, concepts: Sequence[str]) -> di
     answers: dict[str, Counter[str]] = defaultdict(Counter)
     for own, (best,) in zip(concepts, head.top_k(features, 1), strict=True):
         answers[own][best] += 1
-    wrong = {
-        own: sorted(said.items(), key=lambda kv: (-kv[1], kv[0]))
+    return {
+        own: min((name for name in said if name != own), key=lambda name: (-said[name], name))
         for own, said in answers.items()
         if said[own] < CONFUSED * said.total()
     }
-    return {own: next(name for name, _ in said if name != own) for own, said in wrong.items()}

@@ -7,6 +7,7 @@ Not a CLIP score: it knows the pictures and words of the grid and nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -18,14 +19,17 @@ BATCH = 512
 RANDOM_CAPTIONS = 100  # among which a picture's own caption must come first
 
 
+@dataclass(frozen=True)
 class Matcher:
-    """Cosine of picture and caption in a joint space."""
+    """Cosine of picture and caption in a joint space.
 
-    def __init__(self, image: Tensor, text: Tensor, centres: tuple[Tensor, Tensor]) -> None:
-        """image: (D, 256); text: (E, 256); centres: (D,) and (E,), subtracted first."""
-        self.image = image
-        self.text = text
-        self.centres = centres
+    image: (D, 256); text: (E, 256); image_centre: (D,) and text_centre: (E,), subtracted first.
+    """
+
+    image: Tensor
+    text: Tensor
+    image_centre: Tensor
+    text_centre: Tensor
 
     @classmethod
     def fit(cls, images: Tensor, texts: Tensor) -> Matcher:
@@ -51,12 +55,12 @@ class Matcher:
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-        return cls(weights[0].detach(), weights[1].detach(), centres)
+        return cls(weights[0].detach(), weights[1].detach(), *centres)
 
     def scores(self, images: Tensor, texts: Tensor) -> Tensor:
         """(N, D) and (M, E) -> cosines (N, M)."""
-        a = F.normalize(F.normalize(images - self.centres[0], dim=1) @ self.image, dim=1)
-        b = F.normalize(F.normalize(texts - self.centres[1], dim=1) @ self.text, dim=1)
+        a = F.normalize(F.normalize(images - self.image_centre, dim=1) @ self.image, dim=1)
+        b = F.normalize(F.normalize(texts - self.text_centre, dim=1) @ self.text, dim=1)
         return a @ b.T
 
     def score(self, images: Tensor, texts: Tensor) -> Tensor:
@@ -65,8 +69,8 @@ class Matcher:
 
     def first(
         self, images: Tensor, texts: Tensor, captions: Sequence[str], *, seed: int = 0
-    ) -> Tensor:
-        """R-precision: does a picture's own caption beat 99 others of the set? (N,) bool.
+    ) -> list[bool]:
+        """R-precision: does a picture's own caption beat 99 others of the set?
 
         texts: (N, E) of the N captions; the others are a seeded choice of captions that differ.
         """
@@ -77,4 +81,4 @@ class Matcher:
             order = torch.randperm(len(captions), generator=generator).tolist()
             others = [n for n in order if captions[n] != caption][: RANDOM_CAPTIONS - 1]
             hits.append(bool((scores[row, others] < scores[row, row]).all()))
-        return torch.tensor(hits)
+        return hits

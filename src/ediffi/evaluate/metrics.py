@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ediffi.data.labelled import Labels, Subset
 from ediffi.evaluate.distances import frechet, kid, neighbours
-from ediffi.evaluate.examples import Examples, Labels
 from ediffi.evaluate.judges import Judges, text_features
 from ediffi.evaluate.matcher import RANDOM_CAPTIONS
 from ediffi.evaluate.shares import exchanged, share
@@ -35,9 +35,9 @@ class Asked:
     texts: Tensor
 
     @classmethod
-    def of(cls, examples: Examples) -> Asked:
-        captions = examples.captions
-        return cls(captions, examples.labels, text_features(captions))
+    def of(cls, asked: Subset) -> Asked:
+        captions = asked.captions
+        return cls(captions, asked.labels, text_features(captions))
 
     def chosen(self, rows: Sequence[int]) -> Asked:
         """Those rows, in that order."""
@@ -73,8 +73,8 @@ def match(seen: Seen) -> dict[str, Any]:
     matcher, features, asked = seen.judges.matcher, seen.features, seen.asked
     others = asked.chosen(exchanged(range(len(asked.captions))))
     cosine = matcher.score(features, asked.texts)
-    own = matcher.first(features, asked.texts, asked.captions).tolist()
-    other = matcher.first(features, others.texts, others.captions).tolist()
+    own = matcher.first(features, asked.texts, asked.captions)
+    other = matcher.first(features, others.texts, others.captions)
     return {
         "cosine": float(cosine.mean()),
         "cosine_standard_error": float(cosine.std() / len(cosine) ** 0.5),
@@ -120,7 +120,7 @@ def diversity(evaluation: Evaluation) -> dict[str, Any]:
     prompts, and of real pictures of different prompts."""
     prompts = list(dict.fromkeys(evaluation.asked.captions))[:NUM_PROMPTS]
     repeated = [prompt for prompt in prompts for _ in range(NUM_SEEDS)]
-    features = evaluation.drawn_features("diversity", repeated, evaluation.shipped_guidance)
+    features = evaluation.drawn("diversity", repeated)
     groups = features.view(len(prompts), NUM_SEEDS, -1)
     within = torch.stack([pairwise(group) for group in groups])
     real = evaluation.real(evaluation.data.prompts)[: len(prompts)]
@@ -141,10 +141,7 @@ def memorization(evaluation: Evaluation) -> dict[str, Any]:
     assert training is not None
     real = evaluation.real(training, len(training))
     threshold = float(nearest(real, real, skip=1).quantile(FALSE_ALARMS))
-    drawn = evaluation.drawn_features(
-        "memorization", evaluation.asked.captions, evaluation.shipped_guidance
-    )
-    found = nearest(drawn, real)
+    found = nearest(evaluation.drawn("memorization", evaluation.asked.captions), real)
     return {
         "training_pictures": len(real),
         "threshold": threshold,

@@ -63,6 +63,21 @@ def trade_off(
     _plot(path, fill)
 
 
+def lines(
+    path: Path, curves: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str
+) -> None:
+    """A line through the points of each name; x on a logarithmic axis."""
+
+    def fill(axes: Any) -> None:
+        for name, points in curves.items():
+            axes.plot(*zip(*points, strict=True), marker="o", label=name)
+        axes.set_xscale("log")
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+
+    _plot(path, fill)
+
+
 def _judges(curve: Curve, real: dict[str, Any], names: Sequence[str], path: Path) -> None:
     """Shares that judges recognise, over guidance."""
 

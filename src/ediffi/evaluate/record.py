@@ -7,28 +7,24 @@ A record is a pure function of its settings: run again after an interruption, ev
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ediffi.core.errors import UserError
+from ediffi.core.files import make_folder, write_atomically
 from ediffi.encoders import DEFAULT_TEXT
 from ediffi.evaluate.evaluation import DISTANCES, Evaluation, Settings
 from ediffi.evaluate.metrics import AT_EVERY_GUIDANCE, AT_SHIPPED_GUIDANCE, METRICS, Seen
-from ediffi.evaluate.subject import Clock, write_record
-from ediffi.model import stages_to_run
 
 
 def evaluate(evaluation: Evaluation) -> dict[str, Any]:
     """Draw, score and write `record.json` to the subject's folder; returns the record."""
     clock = Clock()
-    subject, judges = evaluation.subject, evaluation.judges
-    stages_to_run(subject.cascade.config, evaluation.stage)  # a wrong --stage is told first
-    scales = evaluation.settings.guidance or (evaluation.shipped_guidance,)
-    left_out = {
-        evaluation.data.name_of(own): evaluation.data.name_of(other)
-        for own, other in judges.left_out.items()
-    }
+    judges, name_of = evaluation.judges, evaluation.data.name_of
+    left_out = {name_of(own): name_of(other) for own, other in judges.left_out.items()}
     record: dict[str, Any] = {
         "protocol": protocol(evaluation),
         "judges": {"accuracy_on_real": judges.accuracy, "left_out": left_out},
@@ -36,13 +32,16 @@ def evaluate(evaluation: Evaluation) -> dict[str, Any]:
         "real": {},
     }
     if any(name in AT_EVERY_GUIDANCE for name in evaluation.metrics):
-        record["curve"] = [_point(evaluation, scale) for scale in scales]
+        for scale in evaluation.settings.guidance or (evaluation.shipped_guidance,):
+            what = f"pictures, guidance {scale:g}"
+            seen = evaluation.seen(evaluation.drawn(what, evaluation.asked.captions, scale))
+            record["curve"].append({"guidance": scale, **_scores(evaluation, seen)})
         record["real"] = _real(evaluation)
     for name, measure in AT_SHIPPED_GUIDANCE.items():
         if name in evaluation.metrics:
             record[name] = {"guidance": evaluation.shipped_guidance, **measure(evaluation)}
-    record["timestamps"] = clock.stamps(subject.processes)
-    write_record(subject.folder / "record.json", record)
+    record["timestamps"] = clock.stamps(evaluation.subject.processes)
+    write_record(evaluation.subject.folder / "record.json", record)
     return record
 
 
@@ -68,13 +67,6 @@ def protocol(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _point(evaluation: Evaluation, guidance: float) -> dict[str, Any]:
-    """All metrics of the curve at one guidance scale."""
-    what = f"pictures, guidance {guidance:g}"
-    features = evaluation.drawn_features(what, evaluation.asked.captions, guidance)
-    return {"guidance": guidance, **_scores(evaluation, evaluation.seen(features))}
-
-
 def _scores(evaluation: Evaluation, seen: Seen, names: Sequence[str] = METRICS) -> dict[str, Any]:
     return {
         name: measure(seen)
@@ -93,6 +85,27 @@ def _real(evaluation: Evaluation) -> dict[str, Any]:
         halves = Seen(first, evaluation.asked, second, evaluation.judges)
         out["disjoint_halves"] = _scores(evaluation, halves, DISTANCES)
     return out
+
+
+class Clock:
+    """When work began, for a record's `timestamps`, which are all of it that may differ."""
+
+    def __init__(self) -> None:
+        self.began, self._start = datetime.now(UTC), time.perf_counter()
+
+    def stamps(self, processes: int) -> dict[str, Any]:
+        """When, how long until now, and with how many processes."""
+        return {
+            "started": self.began.isoformat(timespec="seconds"),
+            "processes": processes,
+            "seconds": round(time.perf_counter() - self._start, 1),
+        }
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Indented JSON; the folder is made."""
+    make_folder(path.parent)
+    write_atomically(path, (json.dumps(record, indent=2) + "\n").encode())
 
 
 def read_record(path: Path) -> tuple[Settings, dict[str, Any]]:

@@ -39,12 +39,23 @@ def attend(
     """
     if q.device.type != "cpu" and bias is None:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return attention_shares(q, k, mask, bias=bias).to(v.dtype) @ v
+
+
+def attention_shares(
+    q: Tensor,
+    k: Tensor,
+    mask: Tensor | None = None,
+    *,
+    bias: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
+    """softmax(s + bias(s)), s = q k^T / sqrt(d): (B, h, N, L), summing to 1 over the L tokens."""
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if bias is not None:
         scores = scores + bias(scores)
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
-    return scores.softmax(dim=-1).to(v.dtype) @ v
+    return scores.softmax(dim=-1)
 
 
 def zero_init(layer: nn.Linear | nn.Conv2d) -> nn.Linear | nn.Conv2d:
@@ -90,13 +101,21 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, text: Text, sigma: Tensor, size: tuple[int, int]) -> Tensor:
         """x (B, N, C), N the positions of a grid of `size` (H, W); sigma (B,)."""
-        q = split_heads(self.query(self.norm(x)), self.num_heads)
+        q, bias = self._queries(x), self._bias(text, sigma, size)
         if torch.is_grad_enabled():
             k, v = self._keys_values(text)
         else:
             k, v = self._kept(text, "kv", lambda: self._keys_values(text))
-        bias = self._bias(text, sigma, size)
         return self.out(merge_heads(attend(q, k, v, text.mask[:, None, None, :], bias=bias)))
+
+    def shares(self, x: Tensor, text: Text, sigma: Tensor, size: tuple[int, int]) -> Tensor:
+        """How each position's attention is shared out over the tokens: (B, h, N, L)."""
+        k, _ = self._keys_values(text)
+        bias = self._bias(text, sigma, size)
+        return attention_shares(self._queries(x), k, text.mask[:, None, None, :], bias=bias)
+
+    def _queries(self, x: Tensor) -> Tensor:
+        return split_heads(self.query(self.norm(x)), self.num_heads)
 
     def _keys_values(self, text: Text) -> tuple[Tensor, Tensor]:
         k, v = self.key_value(text.states).chunk(2, dim=-1)

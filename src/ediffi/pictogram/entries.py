@@ -12,7 +12,9 @@ from PIL import Image
 
 from ediffi.core.files import file_sha256
 from ediffi.data.entries import Entry, Files, StoredFile
+from ediffi.model import ModelConfig
 from ediffi.pictogram.grid import Cell, Grid
+from ediffi.pictogram.scene import words
 
 ABOUT: Mapping[str, Any] = {
     "collection": "Emoji of permissively licensed sets, joined by concept and rendered from the "
@@ -97,3 +99,20 @@ def on_white(grid: Grid, cell: Cell) -> Image.Image:
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = drawn
     return Image.fromarray(square)
+
+
+def trained_on(grid: Grid, config: ModelConfig) -> GridEntries:
+    """The drawings that a stage of a model of this grid may have been trained on: those that are
+    not held out, and rasters, which are no target of upscalers, of its vocabulary only."""
+    labels = words()
+    entries = GridEntries([grid])
+    entries.cells = [
+        (grid, cell)
+        for grid, cell in entries.cells
+        if not cell.held_out
+        and cell.style in (config.styles or grid.styles)
+        and (cell.format == "svg" or labels.get(cell.hexcode, ("",))[0] in config.vocabulary)
+    ]
+    facts = [entries.fingerprint, *(f"{cell.hexcode}/{cell.style}" for _, cell in entries.cells)]
+    entries.fingerprint = hashlib.sha256("|".join(facts).encode()).hexdigest()
+    return entries

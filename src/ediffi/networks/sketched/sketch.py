@@ -24,10 +24,14 @@ DEPTH = 2  # residual blocks between words and a layer's drawing
 
 
 class Drawn(NamedTuple):
-    """features: (B, C, h, w) on the coarsest grid; picture: (B, 3, H, W) in about [-1, 1]."""
+    """features: (B, C, h, w) on the coarsest grid; picture: (B, 3, H, W) in about [-1, 1]; cover:
+    (B, K + 1, h, w), how much of each layer and the backdrop is seen there; shares: (B, K + 1, L),
+    their attention to the tokens."""
 
     features: Tensor
     picture: Tensor
+    cover: Tensor
+    shares: Tensor
 
 
 class Sketch(nn.Module):
@@ -112,7 +116,8 @@ class Sketch(nn.Module):
         picture = over(F.interpolate(behind.float(), (self.side, self.side)), layers)
         where = F.adaptive_avg_pool2d(layers[:, :, 3], self.grid).to(h.dtype)
         features = torch.einsum("bkc,bkyx->bcyx", self.to_coarsest(told[:, :LAYERS]), where)
-        return Drawn(features, picture)
+        behind_all = (1 - where).prod(1, keepdim=True)
+        return Drawn(features, picture, torch.cat([where, behind_all], 1), shares)
 
     def _boxes(self, h: Tensor, guess: Tensor, shares: Tensor, text: Text) -> tuple[Tensor, Tensor]:
         """(B, K, 4) boxes; (B, K) from 0 to 1, whether a layer's place is painted. guess: where it

@@ -9,12 +9,11 @@ from typing import Any, Literal
 from ediffi.core.errors import UserError
 from ediffi.core.types import Pixels
 from ediffi.data.heldout import half
-from ediffi.evaluate.drawings import Drawings, cells_of
-from ediffi.evaluate.examples import Examples, Labels
-from ediffi.evaluate.judges import Lessons
+from ediffi.data.labelled import Labels, Lessons, Subset
 from ediffi.model import ModelConfig
 from ediffi.pictogram.captions import STYLES
 from ediffi.pictogram.composer import Composer, SceneConfig
+from ediffi.pictogram.drawings import Drawings, cells_of
 from ediffi.pictogram.grid import MONOCHROME, Grid
 from ediffi.pictogram.scene import words
 
@@ -39,9 +38,9 @@ SCENES = SceneConfig(
 )
 
 
-class Scenes:
-    """A source, see `examples.Source`: composed scenes with their captions. Concept and style are
-    known of those with one thing."""
+class LabelledScenes:
+    """Composed scenes with their captions, `Labelled`. Concept and style are known of those with
+    one thing."""
 
     def __init__(self, composer: Composer, kind: str = "scenes") -> None:
         self.composer = composer
@@ -65,7 +64,7 @@ class Scenes:
 
 
 class PictogramSet:
-    """A data set, see `evaluation.DataSet`: scenes of one split of a model's concepts, styles."""
+    """Scenes of one split of a model's concepts and styles, a `DataSet`."""
 
     training = None  # of scenes there is no end; `python -m studies copies` looks for drawings
 
@@ -94,15 +93,15 @@ class PictogramSet:
         return self._composer(PROMPT_SEED)
 
     @cached_property
-    def prompts(self) -> Examples:
-        return Examples(Scenes(self.composer), ALL)
+    def prompts(self) -> Subset:
+        return Subset(LabelledScenes(self.composer), ALL)
 
     @cached_property
-    def reference(self) -> Examples:
-        return Examples(Scenes(self._composer(REFERENCE_SEED)), ALL)
+    def reference(self) -> Subset:
+        return Subset(LabelledScenes(self._composer(REFERENCE_SEED)), ALL)
 
     @cached_property
-    def halves(self) -> tuple[Examples, Examples] | None:
+    def halves(self) -> tuple[Subset, Subset] | None:
         return halves(self.grid, self.scenes)
 
     @cached_property
@@ -113,15 +112,15 @@ class PictogramSet:
         cells = cells_of(self.grid, concepts, known)
         shown = {"concepts": tuple(concepts), "split": "all"}
         fit, test = (
-            Scenes(self._composer(seed, styles=styles, **shown))
+            LabelledScenes(self._composer(seed, styles=styles, **shown))
             for seed, styles in ((JUDGE_SEED, known), (TEST_SEED, self.styles))
         )
         drawings, others = (Drawings(self.composer, cells, seed) for seed in ("fit-{side}", "test"))
         return Lessons(
-            labelled=Examples(drawings, range(len(cells))),
-            labelled_test=Examples(others, range(len(cells))),
-            captioned=Examples(fit, range(NUM_SCENES)),
-            captioned_test=Examples(test, range(NUM_TEST_SCENES)),
+            labelled=Subset(drawings, range(len(cells))),
+            labelled_test=Subset(others, range(len(cells))),
+            captioned=Subset(fit, range(NUM_SCENES)),
+            captioned_test=Subset(test, range(NUM_TEST_SCENES)),
         )
 
     def name_of(self, concept: str) -> str:
@@ -132,7 +131,7 @@ class PictogramSet:
         return Composer(self.grid, self.scenes.model_copy(update={"seed": seed, **changes}))
 
 
-def halves(grid: Grid, scenes: SceneConfig) -> tuple[Examples, Examples] | None:
+def halves(grid: Grid, scenes: SceneConfig) -> tuple[Subset, Subset] | None:
     """Scenes of the one half of the drawings and of the other; None if one of them is empty."""
     try:
         first, second = (
@@ -141,7 +140,9 @@ def halves(grid: Grid, scenes: SceneConfig) -> tuple[Examples, Examples] | None:
         )
     except UserError:
         return None
-    return Examples(Scenes(first, "half-0"), ALL), Examples(Scenes(second, "half-1"), ALL)
+    return Subset(LabelledScenes(first, "half-0"), ALL), Subset(
+        LabelledScenes(second, "half-1"), ALL
+    )
 
 
 def _half(grid: Grid, number: int) -> Grid:

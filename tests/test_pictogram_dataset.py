@@ -7,7 +7,7 @@ from helpers.evaluation import tiny_cascade
 
 from ediffi.core.errors import UserError
 from ediffi.data.heldout import half
-from ediffi.evaluate.pictograms import PictogramSet, concepts_of
+from ediffi.pictogram.dataset import PictogramSet, concepts_of
 from ediffi.pictogram.grid import Grid
 
 

@@ -9,9 +9,9 @@ from random import Random
 from typing import Any
 
 from ediffi.core.types import Pixels
-from ediffi.evaluate.examples import Labels
-from ediffi.evaluate.lab import distance, to_lab
+from ediffi.data.labelled import Labels
 from ediffi.pictogram.grid import MONOCHROME, Cell, Grid
+from ediffi.pictogram.lab import distance, to_lab
 from ediffi.pictogram.palette import BACKGROUNDS, ink_for
 from ediffi.pictogram.render import Renderer
 from ediffi.pictogram.scene import Background, Item, Scene
@@ -75,7 +75,7 @@ def cells_of(grid: Grid, concepts: Sequence[str], styles: Sequence[str]) -> list
 
 @dataclass(frozen=True)
 class Drawings:
-    """A source, see `examples.Source`: a `real_picture` of each cell. seed: may say "{side}"."""
+    """A `real_picture` of each cell, `Labelled`. seed: may say "{side}"."""
 
     renderer: Renderer
     cells: Sequence[Cell]

@@ -10,7 +10,7 @@ import torch
 
 from ediffi.core.errors import UserError
 from ediffi.core.pixels import from_uint8
-from ediffi.evaluate.extractor import EfficientNetLite0, enlarged, open_extractor
+from ediffi.evaluate.features import EfficientNetLite0, enlarged, open_extractor
 
 
 def pictures(num: int, side: int) -> list[np.ndarray]:
@@ -20,7 +20,8 @@ def pictures(num: int, side: int) -> list[np.ndarray]:
 def test_features_do_not_depend_on_batches() -> None:
     extractor = EfficientNetLite0()
     assert len(extractor.hash) == 64
-    together, alone = extractor(pictures(3, 64)), extractor(pictures(3, 64), batch=1)
+    shown = pictures(3, 64)
+    together, alone = extractor(shown), torch.cat([extractor([picture]) for picture in shown])
     assert together.shape == (3, 1280)
     assert torch.allclose(together, alone, atol=1e-4)
     assert float((together[0] - together[1]).norm()) > 0.1

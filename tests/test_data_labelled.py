@@ -12,11 +12,11 @@ from PIL import Image
 
 from ediffi.cli.main import main
 from ediffi.core.errors import UserError
-from ediffi.evaluate.collection import CollectionSet
+from ediffi.data.labelled import ShardDataSet
 from ediffi.evaluate.evaluation import Evaluation, Settings
+from ediffi.evaluate.gallery import Subject
 from ediffi.evaluate.metrics import nearest
 from ediffi.evaluate.record import evaluate
-from ediffi.evaluate.subject import Subject
 
 NUM = 40
 WORDS = ("a red fox", "a blue rocket", "a green tree", "a cat")
@@ -42,7 +42,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_its_pictures_are_dealt_out_once(collection: Path) -> None:
-    data = CollectionSet(collection)
+    data = ShardDataSet(collection)
     lessons = data.lessons
     parts = [data.prompts, data.reference, lessons.captioned, lessons.captioned_test]
     captions = [caption for part in parts for caption in part.captions]
@@ -67,7 +67,7 @@ def test_a_model_is_measured_on_it(collection: Path, clip_folder: Path, tmp_path
 
 def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has 3 pictures: at least 32"):
-        CollectionSet(shards(tmp_path, 3))
+        ShardDataSet(shards(tmp_path, 3))
 
 
 def test_the_nearest_picture() -> None:
