@@ -27,7 +27,13 @@ from ediffi.train.parallel import Ranks
 from ediffi.train.state import stage_state
 
 ROOT = Path(__file__).parent
-EXACT = {"compute.precision": "fp32", "schedule.num_images": 32, "schedule.sample_images": 32}
+EXACT = {
+    "compute.precision": "fp32",
+    "schedule.num_images": 16,
+    "schedule.log_images": 8,
+    "schedule.checkpoint_images": 8,
+    "schedule.sample_images": 16,
+}
 FORMS = {"ddp": {"compute.accumulation": 2}, "fsdp": {}}
 
 SCRIPT = """
@@ -40,15 +46,14 @@ torch.set_num_threads(1)
 from helpers.training import bert_text, config, run, scenes_of
 from ediffi.pictogram.grid import Grid
 from ediffi.train.parallel import processes
-from test_train_parallel import EXACT, FORMS
 out = Path({out!r})
 data = scenes_of(Grid.load(Path({grid!r}))), bert_text(Path({bert!r}))
 with processes("cpu") as ranks:
-    for form, changes in FORMS.items():
+    for form, changes in {forms}.items():
         these = replace(ranks, form=form)
-        run(config(changes=EXACT | changes), out / form, *data, ranks=these)
-        run(config(changes=EXACT), out / f"two-then-one-{{form}}", *data, ranks=these, stop=16)
-        run(config(changes=EXACT), out / f"one-then-two-{{form}}", *data, ranks=these)
+        run(config(changes={exact} | changes), out / form, *data, ranks=these)
+        run(config(changes={exact}), out / f"two-then-one-{{form}}", *data, ranks=these, stop=8)
+        run(config(changes={exact}), out / f"one-then-two-{{form}}", *data, ranks=these)
 """
 
 
@@ -67,9 +72,10 @@ def runs(grid: Grid, bert_folder: Path, tmp_path_factory: pytest.TempPathFactory
     data: tuple[Any, Any] = scenes_of(grid), bert_text(bert_folder)
     run(settings, out / "one", *data)
     for form in FORMS:
-        run(settings, out / f"one-then-two-{form}", *data, stop=16)
+        run(settings, out / f"one-then-two-{form}", *data, stop=8)
     paths = {"tests": str(ROOT), "out": str(out), "grid": str(grid.path), "bert": str(bert_folder)}
-    code = [sys.executable, "-W", "error::UserWarning", "-c", SCRIPT.format(**paths)]
+    script = SCRIPT.format(**paths, exact=EXACT, forms=FORMS)
+    code = [sys.executable, "-W", "error::UserWarning", "-c", script]
     shared = os.environ | {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port())}
     processes = [
         subprocess.Popen(code, env=shared | {"WORLD_SIZE": "2", "RANK": str(rank)})
@@ -97,7 +103,7 @@ def test_two_processes_learn_what_one_learns(form: str, runs: Path) -> None:
         assert a["images"] == b["images"]
         assert a["loss"] == pytest.approx(b["loss"], abs=2e-5)
         assert a["loss_by_band"] == pytest.approx(b["loss_by_band"], abs=2e-5)
-    assert (runs / form / "samples" / "0000000032.png").is_file()
+    assert (runs / form / "samples" / "0000000016.png").is_file()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -120,7 +126,7 @@ def test_a_run_on_cuda(grid: Grid, bert_folder: Path, tmp_path: Path) -> None:
     data: tuple[Any, Any] = scenes_of(grid), bert_text(bert_folder)
     run(settings, tmp_path / "cpu", *data)
     cuda = Ranks(torch.device("cuda"))
-    run(settings, tmp_path / "cuda", *data, ranks=cuda, stop=16)
+    run(settings, tmp_path / "cuda", *data, ranks=cuda, stop=8)
     run(settings, tmp_path / "cuda", *data, ranks=cuda)
     a, b = final(tmp_path / "cpu"), final(tmp_path / "cuda")
     for name in a:

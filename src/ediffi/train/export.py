@@ -13,6 +13,7 @@ from ediffi.data.collection import Collection
 from ediffi.encoders import EncoderSpec
 from ediffi.model import ModelConfig, ModelFolder, StageConfig, locate, save_model
 from ediffi.networks import RESOLUTIONS, STAGES, named_as_now
+from ediffi.train.card import write_card
 from ediffi.train.config import Origin, Recipe
 from ediffi.train.state import TrainState
 
@@ -48,7 +49,8 @@ def export_stage(
     *,
     clip: Path | None = None,
 ) -> str:
-    """Put a run's averaged weights into a model folder, new or old, as its stage of that name.
+    """Put a run's averaged weights into a model folder, new or old, as its stage of that name, with
+    a model card.
 
     Returns the model's hash. Other stages in the folder stay as they are, and go on to listen to
     the roles they were trained with. clip: the folder of the run's CLIP, to come with the model.
@@ -80,7 +82,9 @@ def export_stage(
         | words
     )
     carried = {} if clip is None else {CLIP_FOLDER: clip}
-    return save_model(folder, model, {config.stage: weights}, encoders=carried)
+    digest = save_model(folder, model, {config.stage: weights}, encoders=carried)
+    write_card(folder)
+    return digest
 
 
 def _as_trained(stage: StageConfig, model: ModelConfig) -> StageConfig:

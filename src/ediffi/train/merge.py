@@ -10,6 +10,7 @@ from torch import Tensor
 from ediffi.core.errors import UserError
 from ediffi.model import ModelFolder, save_model
 from ediffi.model.config import Expert, StageConfig
+from ediffi.train.card import write_card
 from ediffi.train.plan import Plan, Trained, expert_weights
 
 State = dict[str, Tensor]
@@ -45,38 +46,32 @@ def merge(
     if out.resolve() == model.path.resolve():
         raise UserError(f"{out} is the model that the plan splits: choose another folder")
     root, stage = plan.root(model), model.config.stage(plan.recipe.stage)
-    served = plan.tree.served
-    states: dict[str, State] = {}
-    facts: list[Trained] = []
-    for node in served:
-        states[node.node], made = expert_weights(plan, run_dir, node)
-        facts.append(made)
-    weights = {str(s.name): model.weights(s.name) for s in _single(model, but=stage)}
+    made = {node.node: expert_weights(plan, run_dir, node) for node in plan.tree.served}
+    states = {node: weights for node, (weights, _) in made.items()}
+    others = [s for s in model.config.stages if s.name != stage.name]
+    weights = {str(s.name): model.weights(s.name) for s in others if not s.experts}
     experts = {
         str(s.name): {e.node: model.weights(s.name, e.node) for e in s.experts}
-        for s in model.config.stages
+        for s in others
         if s.experts
     }
-    seen = max(made.images_seen for made in facts)
+    entries: tuple[Expert, ...] = ()
     if one:
-        share = 1 / len(served) if scale is None else scale
+        share = 1 / len(states) if scale is None else scale
         weights[stage.name] = task_vectors(root, list(states.values()), share)
-        entries: tuple[Expert, ...] = ()
     else:
         experts[stage.name] = states
-        entries = tuple(_entry(stage, made) for made in facts)
+        entries = tuple(_entry(stage, known) for _, known in made.values())
+    seen = max(known.images_seen for _, known in made.values())
     changed = stage.model_copy(update={"experts": entries, "images_seen": seen})
     stages = tuple(changed if s is stage else s for s in model.config.stages)
     config = model.config.model_copy(update={"stages": stages, "name": out.name})
-    inside = {
-        spec.source for spec in config.encoders.values() if (model.path / spec.source).is_dir()
-    }
-    encoders = {name: model.path / name for name in inside if not Path(name).is_absolute()}
-    return save_model(out, config, weights, experts=experts, encoders=encoders)
-
-
-def _single(model: ModelFolder, *, but: StageConfig) -> list[StageConfig]:
-    return [s for s in model.config.stages if s is not but and not s.experts]
+    sources = {Path(spec.source) for spec in config.encoders.values()}
+    inside = {s for s in sources if not s.is_absolute() and (model.path / s).is_dir()}
+    encoders = {str(source): model.path / source for source in inside}
+    digest = save_model(out, config, weights, experts=experts, encoders=encoders)
+    write_card(out)
+    return digest
 
 
 def _entry(stage: StageConfig, made: Trained) -> Expert:

@@ -27,6 +27,7 @@ from ediffi.networks.attention import TransformerBlock
 from ediffi.networks.blocks import ResBlock
 
 Form = Literal["ddp", "fsdp"]
+LOST = ("Connection closed by peer", "Connection reset by peer", "NCCL", "gloo")  # in errors' words
 CPU = torch.device("cpu")
 
 
@@ -52,7 +53,8 @@ class Ranks:
             return model
         if self.form == "ddp":
             here = [self.device] if self.device.type == "cuda" else None
-            return DistributedDataParallel(model, device_ids=here)
+            # roles that a run has no encoder for do not learn
+            return DistributedDataParallel(model, device_ids=here, find_unused_parameters=True)
         model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         # blocks return views, which nobody changes in place
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
@@ -135,6 +137,3 @@ def processes(device: str, form: Form = "ddp") -> Iterator[Ranks]:
         ) from error
     finally:
         dist.destroy_process_group()
-
-
-LOST = ("Connection closed by peer", "Connection reset by peer", "NCCL", "gloo")
