@@ -75,7 +75,7 @@ def runs(grid: Grid, bert_folder: Path, tmp_path_factory: pytest.TempPathFactory
         run(settings, out / f"one-then-two-{form}", *data, stop=8)
     paths = {"tests": str(ROOT), "out": str(out), "grid": str(grid.path), "bert": str(bert_folder)}
     script = SCRIPT.format(**paths, exact=EXACT, forms=FORMS)
-    code = [sys.executable, "-W", "error::UserWarning", "-c", script]
+    code = [sys.executable, "-c", script]
     shared = os.environ | {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port())}
     processes = [
         subprocess.Popen(code, env=shared | {"WORLD_SIZE": "2", "RANK": str(rank)})
