@@ -52,6 +52,9 @@ def import_collection(
     min_score: Annotated[
         float | None, typer.Option(help="Least cosine of picture and caption, with --clip.")
     ] = None,
+    exclude: Annotated[
+        Path | None, typer.Option(help="List of pictures and sources that stay out.")
+    ] = None,
     shard_size: ShardSize = 2_000,
 ) -> None:
     """Check a collection of captioned pictures and write what is good as WebDataset shards.
@@ -67,6 +70,7 @@ def import_collection(
     if (clip is None) != (min_score is None):
         raise UserError("--clip and --min-score go together: the CLIP's folder and what it asks")
     from ediffi.data import importing
+    from ediffi.data.exclusions import Exclusions
     from ediffi.data.filters import ClipScore, Filters
     from ediffi.data.readers import read
 
@@ -84,6 +88,7 @@ def import_collection(
             licence=licence,
             filters=filters,
             clip=judge,
+            exclude=Exclusions.read(exclude) if exclude else None,
             max_size=max_size,
             shard_size=shard_size,
             on_item=lambda seen: progress.update(task, completed=seen.found),

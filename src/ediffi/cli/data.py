@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ediffi.cli import audit, collection
+from ediffi.cli import absent, audit, balance, collection
 from ediffi.cli.display import work_bars
 from ediffi.core.errors import UserError
 
@@ -16,6 +16,8 @@ app = typer.Typer(name="data", help="Get, build and look at training data.", no_
 app.command("import")(collection.import_collection)
 app.command("shard")(collection.shard)
 app.command("audit")(audit.audit)
+app.command("balance")(balance.balance)
+app.command("absent")(absent.absent)
 DATA_SETS = ("pictogram",)
 
 
@@ -37,6 +39,9 @@ def build(
         bool,
         typer.Option("--variants", help="People by gender and skin tone, in a folder beside it."),
     ] = False,
+    exclude: Annotated[
+        Path | None, typer.Option(help="List of pictures, styles and sources that stay out.")
+    ] = None,
 ) -> None:
     """Fetch the picture sets, join them by concept and render every picture once.
 
@@ -47,22 +52,29 @@ def build(
     ediffi data build pictogram --from ~/packages --cache /data/pictogram
 
     ediffi data build pictogram --variants
+
+    ediffi data build pictogram --exclude opted-out.txt
     """
     if name not in DATA_SETS:
         raise UserError(f"no data set {name!r}: known are {', '.join(DATA_SETS)}")
+    from ediffi.data.exclusions import Exclusions
     from ediffi.pictogram import build as builder
     from ediffi.pictogram.grid import Grid
     from ediffi.pictogram.sources import pictogram_dir, variants_dir
 
     archives = pictogram_dir(cache) / "packages"
     target = variants_dir(cache) if variants else pictogram_dir(cache)
-    if builder.is_built(target, variants=variants):
+    asked: dict[str, Any] = {
+        "variants": variants,
+        "exclude": Exclusions.read(exclude) if exclude else None,
+    }
+    if builder.is_built(target, **asked):
         typer.echo(f"{target} is already built and complete")
         _print_counts(Grid.load(target).counts)
         return
     started = time.monotonic()
     try:
-        options = {"source": from_dir, "archives": archives, "variants": variants}
+        options = {"source": from_dir, "archives": archives, **asked}
         counts = _build_with_progress(builder, target, workers, options)
     except KeyboardInterrupt:
         typer.echo("stopped; run the same command to go on", err=True)
