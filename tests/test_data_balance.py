@@ -10,6 +10,7 @@ from helpers.cli import run as ediffi
 from helpers.collections import good
 from helpers.collections import run as import_
 
+from ediffi.cli.train import asked_recipe, collection_of
 from ediffi.core.errors import UserError
 from ediffi.data.balance import BalancedShards, Weights, balance
 from ediffi.data.entries import ShardEntries
@@ -105,3 +106,16 @@ def test_the_command(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     policy.write_text('[people]\nage = "equal"\n')
     assert ediffi("data", "balance", shards, "--policy", policy, "-o", output) == 2
     assert "states age" in capsys.readouterr().err
+
+
+def test_training_takes_them(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "weights.json"
+    balance(ShardEntries(shards), AIMS).write(path)
+    recipe = asked_recipe("tiny", "base", 0, shards, None, None)
+    recipe, collection = collection_of(recipe, shards, path)
+    assert collection.identity == BalancedShards(shards, path).identity
+    assert recipe.data.num_pictures == len(BalancedShards(shards, path)) > len(CAPTIONS)
+    assert ediffi("train", "base", "--weights", path, "--show") == 2
+    assert "--weights weighs pictures of --data" in capsys.readouterr().err

@@ -47,6 +47,10 @@ Data = Annotated[
     Path | None,
     typer.Option(help="Folder of shards (see `ediffi data import`) to learn instead of scenes."),
 ]
+Weights = Annotated[
+    Path | None,
+    typer.Option(help="File of `ediffi data balance`: how often each picture of --data comes."),
+]
 Embeddings = Annotated[
     Path | None,
     typer.Option(help="Folder that `ediffi encode` wrote of the same data: no encoder is run."),
@@ -117,6 +121,7 @@ class Asked:
 
     run: Path
     data: Path | None
+    weights: Path | None
     embeddings: Path | None
     clip: Path | None
     dropout: str | None
@@ -136,6 +141,7 @@ def _command(stage: str) -> Callable[..., None]:
         vocabulary: Vocabulary = None,
         styles: Styles = None,
         data: Data = None,
+        weights: Weights = None,
         embeddings: Embeddings = None,
         clip: Clip = None,
         dropout: Dropout = None,
@@ -154,6 +160,8 @@ def _command(stage: str) -> Callable[..., None]:
         fields = fields_of(changes or [])
         if num_images:
             fields["schedule.num_images"] = num_images
+        if weights and data is None:
+            raise UserError("--weights weighs pictures of --data FOLDER")
         config = asked_recipe(preset, stage, seed, data, vocabulary, styles, fields)
         if show:
             typer.echo(config.model_dump_json(indent=2))
@@ -163,6 +171,7 @@ def _command(stage: str) -> Callable[..., None]:
         asked = Asked(
             run=run or cache_root() / "runs" / f"{preset}-{stage}",
             data=data,
+            weights=weights,
             embeddings=embeddings,
             clip=clip,
             dropout=dropout,
@@ -191,7 +200,7 @@ def _train(config: Recipe, asked: Asked) -> None:
     from ediffi.train.export import export_stage
     from ediffi.train.recipes import prior_recipe
 
-    config, collection = collection_of(config, asked.data)
+    config, collection = collection_of(config, asked.data, asked.weights)
     encoders, specs, carried = training_encoders(
         asked.embeddings, asked.clip, asked.initial, asked.model
     )
@@ -245,8 +254,11 @@ def _run(
     return state
 
 
-def collection_of(config: Recipe, data: Path | None) -> tuple[Recipe, Collection]:
+def collection_of(
+    config: Recipe, data: Path | None, weights: Path | None = None
+) -> tuple[Recipe, Collection]:
     """What a run learns from, shards or scenes, and the recipe that says so."""
+    from ediffi.data.balance import BalancedShards
     from ediffi.data.shard_set import ShardSet
     from ediffi.pictogram.composer import Composer
     from ediffi.pictogram.grid import Grid
@@ -255,7 +267,8 @@ def collection_of(config: Recipe, data: Path | None) -> tuple[Recipe, Collection
 
     if data is None:
         return config, Scenes(Composer(Grid.load(), config.data.scenes))
-    shards = ShardSet(data, min_size=resolution(config), seed=config.seed)
+    options = {"min_size": resolution(config), "seed": config.seed}
+    shards = BalancedShards(data, weights, **options) if weights else ShardSet(data, **options)
     # nobody knows where on these pictures the words are
     fields = {"data.scenes": None, "data.num_pictures": len(shards), "data.shown_masks": 0.0}
     return _changed(config, fields), shards
