@@ -244,9 +244,9 @@ def house(
     ] = None,
 ) -> None:
     """Lines of every room, longest function and file, number of options."""
-    from studies.house import house_table
+    from studies.house import house_table, read_files
 
-    typer.echo(house_table(revision))
+    typer.echo(house_table(read_files(revision)))
 
 
 if __name__ == "__main__":

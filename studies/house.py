@@ -16,7 +16,8 @@ from pathlib import Path
 from ediffi.evaluate.report import table
 
 ROOT = Path(__file__).parent.parent
-NOT_CORE = ("pictogram", "language", "studies", "tests")
+NOT_CORE = ("pictogram", "language")
+CORE = "src without pictogram, language"
 SILENT = {
     tokenize.COMMENT,
     tokenize.NL,
@@ -29,20 +30,17 @@ Files = dict[str, str]
 """Python files by path, as text."""
 
 
-def house_table(revision: str | None = None) -> str:
-    """Markdown: lines of every room, and the figures of the whole. revision: a commit, or None for
-    the files as they are."""
-    files = read_files(revision)
+def house_table(files: Files) -> str:
+    """Markdown: lines of every room, and the figures of the whole."""
     lines, code = Counter[str](), Counter[str]()
     for path, text in files.items():
-        for room in (room_of(path), "core" if is_core(path) else ""):
+        for room in (room_of(path), CORE if is_core(path) else ""):
             lines[room] += len(text.splitlines())
             code[room] += code_lines(text)
-    rooms = sorted(r for r in lines if r not in ("", "core", "studies", "tests"))
+    rooms = sorted(r for r in lines if r not in ("", CORE, "studies", "tests"))
     rows = [["room", "lines", "of them code"]]
     rows += [
-        [room, f"{lines[room]:,}", f"{code[room]:,}"]
-        for room in (*rooms, "core", "studies", "tests")
+        [room, f"{lines[room]:,}", f"{code[room]:,}"] for room in (*rooms, CORE, "studies", "tests")
     ]
     ours = {path: text for path, text in files.items() if not path.startswith("tests")}
     path, text = max(ours.items(), key=lambda pair: len(pair[1].splitlines()))
@@ -58,7 +56,7 @@ def house_table(revision: str | None = None) -> str:
 
 
 def read_files(revision: str | None) -> Files:
-    """All Python files that git knows; those of the working tree if no commit is named."""
+    """All Python files that git knows, as they are or (revision) were in a commit."""
     if revision is None:
         names = _git("ls-files", "*.py").split("\n")[:-1]
         return {name: (ROOT / name).read_text() for name in names if (ROOT / name).exists()}
@@ -75,7 +73,7 @@ def room_of(path: str) -> str:
 
 
 def is_core(path: str) -> bool:
-    """Everything but the default model's data, words, protocols, and tests."""
+    """Whether it is of the package, but not of the default model's data and words."""
     return path.startswith("src/") and room_of(path) not in NOT_CORE
 
 
