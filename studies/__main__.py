@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ediffi.cli.evaluate import Cache, Features, Output, Processes, open_evaluation, progress_bars
+from ediffi.cli.display import report_bars
+from ediffi.cli.evaluate import Cache, Features, Model, Output, Processes, open_evaluation
 from ediffi.cli.main import main
+from ediffi.cli.scenes import Size, Style, open_composer
 from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,84 +31,90 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Model = Annotated[str, typer.Argument(help="Shipped model, its folder, or a hub name.")]
 Prompts = Annotated[Path | None, typer.Option(help="What to draw, a JSON object a line.")]
 Split = Annotated[str, typer.Option(help="train or held-out.")]
 Images = Annotated[int, typer.Option("--num-images", "-n", min=8)]
 Stage = Annotated[int | None, typer.Option(help="Size of pictures. Default: the base's.")]
 
 
-@app.command()
-def first_weights(
-    output: Output,
-    model: Model = "pictogram",
-    prompts: Prompts = None,
-    processes: Processes = 1,
-    cache: Cache = None,
-) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What every protocol that draws is asked: a model and where its pictures go."""
+
+    output: Path
+    model: str
+    prompts: Path | None
+    processes: int
+    cache: Path | None
+
+    @contextmanager
+    def subject(self) -> Iterator[tuple[Subject, Grid]]:
+        """The model, with progress bars, and the grid."""
+        from ediffi.evaluate.gallery import Subject
+        from ediffi.pictogram.grid import Grid
+
+        grid = Grid.load(self.cache)
+        with report_bars() as report:
+            yield (
+                Subject.open(self.model, self.output, processes=self.processes, report=report),
+                grid,
+            )
+
+    @contextmanager
+    def evaluation(self, **settings: Any) -> Iterator[Evaluation]:
+        """The model's evaluation on the grid. settings: of `Settings`."""
+        from ediffi.evaluate.evaluation import Settings
+
+        asked = Settings.of(**settings)
+        with open_evaluation(asked, self.model, self.output, self.processes, self.cache) as found:
+            yield found
+
+
+def protocol(run: Callable[[Asked], str]) -> None:
+    """A command that draws a fixed list of prompts and prints what `run` says."""
+
+    def command(
+        output: Output,
+        model: Model = "pictogram",
+        prompts: Prompts = None,
+        processes: Processes = 1,
+        cache: Cache = None,
+    ) -> None:
+        typer.echo(run(Asked(output, model, prompts, processes, cache)))
+
+    app.command(run.__name__.replace("_", "-"), help=run.__doc__)(command)
+
+
+@protocol
+def first_weights(asked: Asked) -> str:
     """256 fixed prompts of one thing, through the whole cascade."""
-    from studies import first_weights as protocol
+    from studies import first_weights as study
     from studies.first_weights_rows import FIRST_WEIGHTS
 
-    with _subject(model, output, processes, cache) as (subject, grid):
-        results = protocol.run(subject, prompts or FIRST_WEIGHTS, grid)
+    with asked.subject() as (subject, grid):
+        results = study.run(subject, asked.prompts or FIRST_WEIGHTS, grid)
     results["upscalers"].pop("by_picture")
-    typer.echo(json.dumps(results, indent=2))
+    return json.dumps(results, indent=2)
 
 
-@app.command()
-def compose(
-    output: Output,
-    model: Model = "pictogram",
-    prompts: Prompts = None,
-    stage: Stage = None,
-    processes: Processes = 1,
-    cache: Cache = None,
-) -> None:
+@protocol
+def compose(asked: Asked) -> str:
     """700 fixed prompts: things, counts, colours, places; is what was asked for there?"""
-    from studies import compose as protocol
+    from studies import compose as study
     from studies.compose_rows import COMPOSE
 
-    with _evaluation(model, output, processes, cache, stage=stage) as evaluation:
-        results = protocol.run(evaluation, prompts or COMPOSE)
-    typer.echo(protocol.compose_table(results))
+    with asked.evaluation() as evaluation:
+        return study.compose_table(study.run(evaluation, asked.prompts or COMPOSE))
 
 
-@app.command()
-def copies(
-    output: Output,
-    model: Model = "pictogram",
-    split: Split = "train",
-    num_images: Images = 1000,
-    stage: Stage = None,
-    processes: Processes = 1,
-    cache: Cache = None,
-) -> None:
-    """Are pictures copies of training drawings? Those of `ediffi evaluate run` are looked at."""
-    from ediffi.evaluate.report import figure_table
-    from studies import copies as protocol
-
-    asked = {"split": split, "num_images": num_images, "stage": stage}
-    with _evaluation(model, output, processes, cache, **asked) as evaluation:
-        results = protocol.run(evaluation)
-    typer.echo(figure_table(results["figures"]))
-
-
-@app.command()
-def layout(
-    output: Output,
-    model: Model = "pictogram",
-    prompts: Prompts = None,
-    processes: Processes = 1,
-    cache: Cache = None,
-) -> None:
+@protocol
+def layout(asked: Asked) -> str:
     """240 fixed layouts: is each thing where it was painted?"""
-    from studies import layout as protocol
+    from studies import layout as study
     from studies.layout_rows import LAYOUTS
 
-    with _subject(model, output, processes, cache) as (subject, grid):
-        results = protocol.run(subject, prompts or LAYOUTS, grid)
-    typer.echo(protocol.layout_table(results))
+    with asked.subject() as (subject, grid):
+        return study.layout_table(study.run(subject, asked.prompts or LAYOUTS, grid))
 
 
 @app.command()
@@ -123,7 +132,7 @@ def style(
     from studies import style_transfer
     from studies.style_rows import STYLE_PROMPTS
 
-    with _subject(model, output, processes, cache) as (subject, grid):
+    with Asked(output, model, prompts, processes, cache).subject() as (subject, grid):
         results = style_transfer.run(
             subject, prompts or STYLE_PROMPTS, grid, references=references, cache_dir=cache
         )
@@ -131,35 +140,23 @@ def style(
 
 
 @app.command()
-def style_check(output: Output, prompts: Prompts = None, cache: Cache = None) -> None:
-    """Can the judge of styles be trusted? Draws nothing."""
-    from ediffi.evaluate.record import write_record
-    from ediffi.pictogram.grid import Grid
-    from studies.style_check import check, style_check_table
-    from studies.style_rows import STYLE_PROMPTS, StylePrompt
-
-    rows, grid = StylePrompt.read(prompts or STYLE_PROMPTS), Grid.load(cache)
-    with progress_bars() as report:
-        found = check(grid, rows, report)
-    write_record(output / "style-check.json", {"rows": found})
-    typer.echo(style_check_table(found))
-
-
-@app.command()
-def clip(
+def copies(
     output: Output,
-    clip: Annotated[Path, typer.Option(help="The folder that `ediffi train clip` wrote.")],
+    model: Model = "pictogram",
+    split: Split = "train",
+    num_images: Images = 1000,
+    stage: Stage = None,
+    processes: Processes = 1,
     cache: Cache = None,
 ) -> None:
-    """What a CLIP knows of drawings that it was not trained on."""
-    from ediffi.pictogram.grid import Grid
-    from studies import clip as protocol
+    """Are pictures copies of training drawings? Those of `ediffi evaluate run` are looked at."""
+    from ediffi.evaluate.report import figure_table
+    from studies import copies as study
 
-    if not (clip / "config.json").is_file():
-        raise UserError(f"--clip {clip} is no CLIP's folder: it has no config.json")
-    with progress_bars() as report:
-        results = protocol.run(str(clip), output, grid=Grid.load(cache), report=report)
-    typer.echo(protocol.page(results))
+    asked = Asked(output, model, None, processes, cache)
+    with asked.evaluation(split=split, num_images=num_images, stage=stage) as evaluation:
+        results = study.run(evaluation)
+    typer.echo(figure_table(results["figures"]))
 
 
 @app.command()
@@ -176,36 +173,80 @@ def instrument(
     from ediffi.evaluate.record import write_record
     from studies.instrument import check, check_table
 
-    asked = {"split": split, "num_images": num_images, "stage": stage, "extractor": extractor}
-    with _evaluation(model, output, 1, cache, **asked) as evaluation:
+    settings = {"split": split, "num_images": num_images, "stage": stage, "extractor": extractor}
+    with Asked(output, model, None, 1, cache).evaluation(**settings) as evaluation:
         rows = check(evaluation)
         facts = {"judges": evaluation.judges.accuracy, "rows": rows}
     write_record(output / "check.json", facts)
     typer.echo(check_table(rows))
 
 
-@contextmanager
-def _subject(
-    model: str, output: Path, processes: int, cache: Path | None
-) -> Iterator[tuple[Subject, Grid]]:
-    """The model, with progress bars, and the grid."""
-    from ediffi.evaluate.gallery import Subject
+@app.command()
+def style_check(output: Output, prompts: Prompts = None, cache: Cache = None) -> None:
+    """Can the judge of styles be trusted? Draws nothing."""
+    from ediffi.evaluate.record import write_record
     from ediffi.pictogram.grid import Grid
+    from studies.style_check import check, style_check_table
+    from studies.style_rows import STYLE_PROMPTS, StylePrompt
 
-    grid = Grid.load(cache)
-    with progress_bars() as report:
-        yield Subject.open(model, output, processes=processes, report=report), grid
+    rows, grid = StylePrompt.read(prompts or STYLE_PROMPTS), Grid.load(cache)
+    with report_bars() as report:
+        found = check(grid, rows, report)
+    write_record(output / "style-check.json", {"rows": found})
+    typer.echo(style_check_table(found))
 
 
-@contextmanager
-def _evaluation(
-    model: str, output: Path, processes: int, cache: Path | None, **asked: Any
-) -> Iterator[Evaluation]:
-    """The model's evaluation on the grid. asked: of `Settings`."""
-    from ediffi.evaluate.evaluation import Settings
+@app.command()
+def clip(
+    output: Output,
+    clip: Annotated[Path, typer.Option(help="The folder that `ediffi train clip` wrote.")],
+    cache: Cache = None,
+) -> None:
+    """What a CLIP knows of drawings that it was not trained on."""
+    from ediffi.pictogram.grid import Grid
+    from studies import clip as study
 
-    with open_evaluation(Settings.of(**asked), model, output, processes, cache) as evaluation:
-        yield evaluation
+    if not (clip / "config.json").is_file():
+        raise UserError(f"--clip {clip} is no CLIP's folder: it has no config.json")
+    with report_bars() as report:
+        results = study.run(str(clip), output, grid=Grid.load(cache), report=report)
+    typer.echo(study.page(results))
+
+
+@app.command()
+def scenes_speed(
+    num_scenes: Annotated[int, typer.Option(min=1, help="Scenes to draw.")] = 500,
+    size: Size = 64,
+    style: Style = None,
+    cache: Cache = None,
+) -> None:
+    """How many scenes of all concepts a core composes, captions and draws a second."""
+    from studies.speed import time_scenes
+
+    time_scenes(open_composer(0, style, True, cache), num_scenes, size)
+
+
+@app.command()
+def regions_speed(
+    model: Model = "pictogram",
+    repeats: Annotated[int, typer.Option(min=1, help="Steps of each kind; medians.")] = 3,
+) -> None:
+    """What two painted phrases cost a step of each stage."""
+    from studies.speed import time_regions
+
+    time_regions(model, repeats)
+
+
+@app.command()
+def house(
+    revision: Annotated[
+        str | None, typer.Argument(help="A commit. Default: the files as they are.")
+    ] = None,
+) -> None:
+    """Lines of every room, longest function and file, number of options."""
+    from studies.house import house_table, read_files
+
+    typer.echo(house_table(read_files(revision)))
 
 
 if __name__ == "__main__":

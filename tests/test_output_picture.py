@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ediffi.core.errors import UserError
+from ediffi.core.errors import Notice, UserError
 from ediffi.output import check_writable, read_parameters, save_picture, save_sheet
 
 PARAMETERS = {
@@ -40,6 +40,28 @@ def test_pixels_and_parameters_come_back(tmp_path: Path, pixels: np.ndarray) -> 
         "stages: stage sr256, steps 5",
         "software: ediffi 0.1.0",
     ]
+
+
+@pytest.mark.parametrize("name", ["p.jpg", "p.jpeg", "p.webp"])
+def test_other_formats_tell_it_as_well(tmp_path: Path, pixels: np.ndarray, name: str) -> None:
+    save_picture(tmp_path / name, pixels, PARAMETERS)
+    assert read_parameters(tmp_path / name) == PARAMETERS
+    with Image.open(tmp_path / name) as image:
+        assert image.format == {"p.webp": "WEBP"}.get(name, "JPEG")
+        assert 'a "red" fox, später ein 狐\nseed: 7' in image.info["xmp"].decode()
+    save_picture(tmp_path / name, np.full((64, 64, 3), 90, np.uint8), {})
+    with Image.open(tmp_path / name) as image:
+        assert np.abs(np.asarray(image).astype(int) - 90).max() <= 2
+
+
+def test_what_is_too_long_for_a_jpeg(tmp_path: Path, pixels: np.ndarray) -> None:
+    long = {"regions": [{"phrase": "x" * 80_000}]}
+    save_picture(tmp_path / "p.png", pixels, long)
+    assert read_parameters(tmp_path / "p.png") == long
+    with pytest.warns(Notice, match="too long for a JPEG"):
+        save_picture(tmp_path / "p.jpg", pixels, long)
+    with pytest.raises(UserError, match="does not say how it was made"):
+        read_parameters(tmp_path / "p.jpg")
 
 
 def test_the_text_is_in_the_file_as_it_stands(tmp_path: Path, pixels: np.ndarray) -> None:
@@ -79,8 +101,10 @@ def test_files_without_parameters(tmp_path: Path, pixels: np.ndarray) -> None:
     with pytest.raises(UserError, match="does not say how it was made"):
         read_parameters(tmp_path / "plain.png")
     (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(UserError, match="cannot read"):
+    with pytest.raises(UserError, match="is not a picture"):
         read_parameters(tmp_path / "text.png")
+    with pytest.raises(UserError, match="cannot read"):
+        read_parameters(tmp_path / "none.png")
 
 
 @pytest.mark.parametrize("name", ["sheet.png", "sheet.webp"])

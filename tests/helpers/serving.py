@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import uvicorn
 
 from ediffi.model import Cascade
@@ -25,7 +25,7 @@ class Served:
 
     url: str
     app: Any
-    http: httpx.Client
+    http: httpx2.Client
 
     def job(self, **request: Any) -> dict[str, Any]:
         """Accepted."""
@@ -58,7 +58,7 @@ def served(model: Path | Cascade, data: Path, **settings: Any) -> Iterator[Serve
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         headers = {"Authorization": f"Bearer {settings['keys'][0]}"} if "keys" in settings else {}
-        with httpx.Client(base_url=url, headers=headers, timeout=60) as http:
+        with httpx2.Client(base_url=url, headers=headers, timeout=60) as http:
             try:
                 _wait(http)
                 yield Served(url, app, http)
@@ -67,12 +67,12 @@ def served(model: Path | Cascade, data: Path, **settings: Any) -> Iterator[Serve
                 thread.join()
 
 
-def _wait(http: httpx.Client) -> None:
+def _wait(http: httpx2.Client) -> None:
     for _ in range(600):
         try:
             if http.get("/readyz").status_code == 200:
                 return
-        except httpx.TransportError:
+        except httpx2.TransportError:
             pass
         time.sleep(0.05)
     raise AssertionError("the server is not ready")

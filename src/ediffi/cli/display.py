@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,26 +47,36 @@ def how_to_open(pictures: Sequence[Path]) -> str:
 
 
 @contextmanager
-def work_bars(*, stderr: bool = True) -> Iterator[Bar]:
+def work_bars(*, stderr: bool = True, quiet: bool = False) -> Iterator[Bar]:
     """Bars for work of known length: what, how much of how much, how long still. stderr: not where
-    lines that are printed between them are the output."""
+    lines that are printed between them are the output; quiet: none where nobody looks."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+    console = Console(stderr=stderr)
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=stderr)) as bars:
+    with Progress(*columns, console=console, disable=quiet and not console.is_terminal) as bars:
         yield bars
+
+
+@contextmanager
+def report_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each thing that is reported on: what, how many more are done, of how many."""
+    tasks: dict[str, TaskID] = {}
+    with work_bars() as bars:
+
+        def report(what: str, more: int, total: int) -> None:
+            if what not in tasks or bars.tasks[tasks[what]].finished:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.advance(tasks[what], more)
+
+        yield report
 
 
 @contextmanager
 def progress_bar(total_pictures: int) -> Iterator[ProgressBar]:
     """A bar on stderr, silent where stderr is not a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with work_bars(quiet=True) as bar:
         yield ProgressBar(bar, total_pictures)
 
 

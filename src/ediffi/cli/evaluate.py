@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ediffi.cli.display import report_bars
 from ediffi.cli.lists import names
 from ediffi.core.errors import UserError
 
@@ -160,7 +161,7 @@ def coco(
         num_images=num_images,
         stage=stage,
     )
-    with progress_bars() as report:
+    with report_bars() as report:
         subject = Subject.open(model, output, processes=processes, report=report)
         record = CocoProtocol(settings, subject).run()
     typer.echo(json.dumps(record["curve"], indent=2))
@@ -193,23 +194,6 @@ def open_evaluation(
     from ediffi.evaluate.evaluation import Evaluation
     from ediffi.evaluate.gallery import Subject
 
-    with progress_bars() as report:
+    with report_bars() as report:
         subject = Subject.open(model, output, processes=processes, report=report)
         yield Evaluation.open(settings, subject, cache)
-
-
-@contextmanager
-def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar for each thing that is reported on."""
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-
-    tasks: dict[str, TaskID] = {}
-    with Progress(console=Console(stderr=True)) as progress:
-
-        def report(what: str, more: int, total: int) -> None:
-            if what not in tasks or progress.tasks[tasks[what]].finished:
-                tasks[what] = progress.add_task(what, total=total)
-            progress.advance(tasks[what], more)
-
-        yield report

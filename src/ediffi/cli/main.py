@@ -16,6 +16,7 @@ from ediffi.cli.compare import compare
 from ediffi.cli.encode import encode
 from ediffi.cli.generate import generate
 from ediffi.cli.info import info
+from ediffi.cli.mcp import mcp
 from ediffi.cli.paint import paint
 from ediffi.cli.serve import serve
 from ediffi.cli.vary import vary
@@ -37,6 +38,7 @@ app.command()(info)
 app.command()(encode)
 app.command()(attribute)
 app.command()(serve)
+app.command()(mcp)
 app.command()(verify)
 app.add_typer(keys.app, name="keys")
 app.add_typer(evaluate.app, name="evaluate")

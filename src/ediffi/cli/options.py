@@ -166,11 +166,11 @@ def given(
     named: dict[str, Any] = {"start_from": start_from and start_from.name}
     if styles:
         named["style"] = [{"picture": path.name, "weight": weight} for path, weight in styles]
-    inputs = [Ingredient(path, path.name) for path, _ in styles]
+    inputs = [Ingredient.read(path) for path, _ in styles]
     if map is not None:
-        inputs.append(Ingredient(map, map.name))
+        inputs.append(Ingredient.read(map))
     if start_from is not None:
-        inputs.append(Ingredient(start_from, start_from.name, "parentOf"))
+        inputs.append(Ingredient.read(start_from, "parentOf"))
     return Given(request, named, tuple(inputs))
 
 

@@ -89,6 +89,10 @@ def _command(stage: str) -> Callable[..., None]:
             Path | None,
             typer.Option(help="Folder of shards (see `ediffi data import`) instead of scenes."),
         ] = None,
+        weights: Annotated[
+            Path | None,
+            typer.Option(help="File of `ediffi data balance`: how often pictures of --data come."),
+        ] = None,
         embeddings: Annotated[
             Path | None,
             typer.Option(help="Folder `ediffi encode` wrote of the same data: no encoder is run."),
@@ -136,15 +140,17 @@ def _command(stage: str) -> Callable[..., None]:
         fields = fields_of(changes or [])
         if num_images:
             fields["schedule.num_images"] = num_images
+        if weights and data is None:
+            raise UserError("--weights weighs pictures of --data FOLDER")
         config = asked_recipe(preset, stage, seed, data, vocabulary, styles, fields)
         if show:
             typer.echo(config.model_dump_json(indent=2))
             return
         if model and model.exists() and not model.is_dir():
             raise UserError(f"--model {model} is a file: give the name of a folder")
-        config, collection = collection_of(config, data)
+        config, collection = collection_of(config, data, weights)
         encoders, specs, carried = training_encoders(embeddings, clip, initial, model)
-        weights, origin = started_from(initial, from_stage or stage) if initial else (None, None)
+        given, origin = started_from(initial, from_stage or stage) if initial else (None, None)
         widths = {role: encoder.width for role, encoder in encoders.items()}
         found = {
             "network.roles": config.network.roles | widths,
@@ -160,7 +166,7 @@ def _command(stage: str) -> Callable[..., None]:
                 measured = round(measure_sigma_data(batches), 3)
                 config = config.changed({"sigma_data": measured})
             run_dir = run or cache_root() / "runs" / f"{preset}-{stage}"
-            state = _train(config, run_dir, batches, ranks, weights)
+            state = _train(config, run_dir, batches, ranks, given)
             if model:
                 digest = export_stage(state, collection, specs, model, clip=carried)
                 typer.echo(f"{model} has the new {stage}; the model's hash is {digest}")

@@ -135,8 +135,11 @@ def fields_of(changes: list[str]) -> dict[str, Any]:
     return fields
 
 
-def collection_of(config: Recipe, data: Path | None) -> tuple[Recipe, Collection]:
+def collection_of(
+    config: Recipe, data: Path | None, weights: Path | None = None
+) -> tuple[Recipe, Collection]:
     """What a run learns from, shards or scenes, and the recipe that says so."""
+    from ediffi.data.balance import BalancedShards
     from ediffi.data.shard_set import ShardSet
     from ediffi.networks import RESOLUTIONS
     from ediffi.pictogram.composer import Composer
@@ -145,7 +148,8 @@ def collection_of(config: Recipe, data: Path | None) -> tuple[Recipe, Collection
 
     if data is None:
         return config, Scenes(Composer(Grid.load(), config.data.scenes))
-    shards = ShardSet(data, min_size=RESOLUTIONS[config.stage], seed=config.seed)
+    options = {"min_size": RESOLUTIONS[config.stage], "seed": config.seed}
+    shards = BalancedShards(data, weights, **options) if weights else ShardSet(data, **options)
     # nobody knows where on these pictures the words are
     fields = {"data.scenes": None, "data.num_pictures": len(shards), "data.shown_masks": 0.0}
     return config.changed(fields), shards

@@ -80,6 +80,9 @@ class Entries(Protocol):
     def picture(self, number: int) -> Image.Image:
         """RGB, on white, at its own size or a vector at about 256 pixels."""
 
+    def file(self, number: int) -> bytes:
+        """The picture's file as it is kept; of a vector its source."""
+
 
 class ShardEntries:
     """The pictures of a folder of shards, in the order in which they are stored."""
@@ -115,6 +118,9 @@ class ShardEntries:
     def picture(self, number: int) -> Image.Image:
         record, file = self.shards.stored(int(self._places[number]))
         return read_picture(file.data, record.name).image
+
+    def file(self, number: int) -> bytes:
+        return self.shards.stored(int(self._places[number]))[1].data
 
 
 def _imported(report: Path) -> dict[str, Any]:

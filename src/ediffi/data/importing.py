@@ -5,6 +5,7 @@ Beside the shards lie report.json (counts) and dropped.jsonl (every dropped item
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections import Counter
@@ -17,6 +18,7 @@ from PIL import Image
 
 from ediffi.core.errors import UserError
 from ediffi.core.pictures import BadPicture, Opened, read_picture
+from ediffi.data.exclusions import Exclusions
 from ediffi.data.filters import ClipScore, Filters, Twins
 from ediffi.data.heldout import is_held_out
 from ediffi.data.readers import Dropped, Item, Record
@@ -48,6 +50,7 @@ def import_collection(
     licence: str,
     filters: Filters | None = None,
     clip: ClipScore | None = None,
+    exclude: Exclusions | None = None,
     max_size: int = 1024,
     shard_size: int = SHARD_SIZE,
     on_item: Callable[[Report], None] = lambda report: None,
@@ -55,7 +58,8 @@ def import_collection(
     """Write the good pictures of a collection to `target`; one at a time is in memory.
 
     source, licence: of items that do not say their own. max_size: pictures with a longer shorter
-    side are shrunk to it. clip: what `filters.min_score` is measured with.
+    side are shrunk to it. clip: what `filters.min_score` is measured with. exclude: pictures that
+    stay out.
 
     Raises:
         UserError: `target` is there already or cannot be written; then nothing is left there.
@@ -70,6 +74,8 @@ def import_collection(
         for item in items:
             report.found += 1
             try:
+                if exclude is not None and isinstance(item, Record):
+                    _check_exclusions(item, exclude, source, licence)
                 record, picture, changes = _check(item, filters, twins, clip, max_size)
             except Unusable as error:
                 reason, detail = (*error.args, "")[:2]
@@ -108,10 +114,7 @@ def _check(
         raise Unusable(item.reason, item.detail)
     if any(is_held_out(hexcode, style) for hexcode, style in item.cells):
         raise Unusable("held out", "a scene of pictures that are never trained on")
-    try:
-        data = item.picture if isinstance(item.picture, bytes) else item.picture.read_bytes()
-    except OSError as error:
-        raise Unusable("missing file", str(error)) from error
+    data = _bytes(item)
     try:
         opened = read_picture(data, item.name)
     except BadPicture as error:
@@ -124,6 +127,26 @@ def _check(
             raise Unusable("captions do not fit", f"score {score:.3f}")
     twins.remember(data, opened.image, item.name)
     return item, *_as_kept(data, opened, max_size)
+
+
+def _check_exclusions(item: Record, exclude: Exclusions, source: str, licence: str) -> None:
+    """Raises Unusable: the picture is on the list of those that stay out."""
+    line = exclude.excluding(
+        picture=item.name,
+        source=item.source or source,
+        licence=item.licence or licence,
+        sha256=hashlib.sha256(_bytes(item)).hexdigest(),
+    )
+    if line is not None:
+        raise Unusable("excluded", line)
+
+
+def _bytes(item: Record) -> bytes:
+    """Raises Unusable: its file cannot be read."""
+    try:
+        return item.picture if isinstance(item.picture, bytes) else item.picture.read_bytes()
+    except OSError as error:
+        raise Unusable("missing file", str(error)) from error
 
 
 def _as_kept(data: bytes, opened: Opened, max_size: int) -> tuple[Encoded, tuple[str, ...]]:

@@ -21,12 +21,11 @@ from PIL.PngImagePlugin import PngInfo
 import ediffi
 from ediffi.core.errors import UserError, note
 from ediffi.core.files import write_atomically
+from ediffi.core.pictures import read_picture
 from ediffi.trust.manifest import Ingredient, sign, source_type
+from ediffi.trust.metadata import MACHINE, PNG_XMP, READABLE, read_metadata, write_xmp
 from ediffi.trust.provenance import Provenance, user_provenance
-from ediffi.trust.xmp import read_xmp_parameters, write_xmp
 
-READABLE, MACHINE = "parameters", "ediffi"  # names of a PNG's two text chunks
-PNG_XMP = "XML:com.adobe.xmp"
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 QUALITY = 92  # of JPEG and WebP
 JPEG_XMP = 60_000  # bytes that fit into JPEG's one segment
@@ -56,14 +55,13 @@ def save_picture(
         UserError: no name of a picture, or the file cannot be written.
     """
     check_name(path)
-    data = encode_picture(
-        image,
-        FORMATS[path.suffix.lower()],
-        parameters,
-        title=path.name,
-        ingredients=ingredients,
-        provenance=user_provenance(),
-    )
+    kind, provenance = FORMATS[path.suffix.lower()], user_provenance()
+    about: dict[str, Any] = {"title": path.name, "ingredients": ingredients}
+    try:
+        data = encode_picture(image, kind, parameters, **about, provenance=provenance)
+    except UserError as error:  # the picture is worth more than its signature
+        note(f"{path} is not signed: {error}")
+        data = encode_picture(image, kind, parameters, **about)
     write_atomically(path, data)
 
 
@@ -75,9 +73,11 @@ def encode_picture(
     title: str = "",
     ingredients: Sequence[Ingredient] = (),
     provenance: Provenance | None = None,
+    quality: int | None = None,
 ) -> bytes:
-    """The file that `save_picture` writes. kind: "PNG", "JPEG" or "WEBP"."""
-    data = _encode(image, kind, parameters, ingredients)
+    """The file that `save_picture` writes. kind: "PNG", "JPEG" or "WEBP"; quality: 0 to 100, of
+    JPEG and WebP."""
+    data = _encode(image, kind, parameters, ingredients, QUALITY if quality is None else quality)
     if provenance is None:
         return data
     return sign(
@@ -96,6 +96,7 @@ def _encode(
     kind: str,
     parameters: dict[str, Any],
     ingredients: Sequence[Ingredient],
+    quality: int,
 ) -> bytes:
     picture, buffer = Image.fromarray(image), io.BytesIO()
     machine = json.dumps(parameters, ensure_ascii=False)
@@ -111,7 +112,7 @@ def _encode(
     if kind == "JPEG" and len(xmp) > JPEG_XMP:
         note("how the picture was made is too long for a JPEG: it does not tell it")
         xmp = write_xmp(*about).encode()
-    picture.save(buffer, kind, quality=QUALITY, xmp=xmp)
+    picture.save(buffer, kind, quality=quality, xmp=xmp)
     return buffer.getvalue()
 
 
@@ -140,37 +141,22 @@ def read_parameters(path: Path) -> dict[str, Any]:
         UserError: not a picture, or not one with ediffi's parameters.
     """
     try:
-        with Image.open(path) as image:
-            image.load()
-            text = parameters_text(image.info)
-            if text is None:
-                raise UserError(f"{path} does not say how it was made: no {MACHINE!r} text")
-            found: dict[str, Any] = json.loads(text)
-    except UserError:
-        raise
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
-    return found
-
-
-def parameters_text(info: dict[Any, Any]) -> str | None:
-    """The JSON among what Pillow read beside the pixels."""
-    if MACHINE in info:
-        return str(info[MACHINE])
-    return read_xmp_parameters(xmp_text(info))
-
-
-def xmp_text(info: dict[Any, Any]) -> str:
-    """The XMP packet among what Pillow read beside the pixels; empty if there is none."""
-    found = info.get(PNG_XMP) or info.get("xmp") or ""
-    return found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    read_picture(data, str(path))
+    parameters = read_metadata(data).parameters
+    if parameters is None:
+        raise UserError(f"{path} does not say how it was made: no {MACHINE!r} text")
+    return parameters
 
 
 def readable(parameters: dict[str, Any]) -> str:
-    """The prompt, then one "name: value" line for everything else; groups are put in brackets."""
+    """The prompt, then one "name: value" line for everything else; groups are put in brackets.
+    A server's "request" is for programs."""
     lines = [str(parameters["prompt"])] if "prompt" in parameters else []
     for name, value in parameters.items():
-        if name == "prompt" or value is None:
+        if name in ("prompt", "request") or value is None:
             continue
         if isinstance(value, list):
             lines += [f"{name}: {_flat(item)}" for item in value]

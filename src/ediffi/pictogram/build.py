@@ -28,6 +28,7 @@ from PIL import Image
 
 from ediffi.core.errors import UserError
 from ediffi.data import heldout
+from ediffi.data.exclusions import Exclusions
 from ediffi.pictogram.join import (
     Concept,
     Drawing,
@@ -218,16 +219,54 @@ def counts(bases: Mapping[Concept, str | None], cells: Sequence[dict[str, Any]])
     }
 
 
-def fingerprint(packages: Sequence[Package], *, variants: bool = False) -> str:
+def fingerprint(
+    packages: Sequence[Package], *, variants: bool = False, exclude: Exclusions | None = None
+) -> str:
     """Names what a grid is built from; two grids with one fingerprint are the same bytes."""
     text = "|".join(
-        [str(FORMAT), *(["variants"] if variants else []), *(p.sha256 for p in packages)]
+        [
+            str(FORMAT),
+            *(["variants"] if variants else []),
+            *(p.sha256 for p in packages),
+            *(exclude.lines if exclude else []),
+        ]
     )
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _kept(
+    drawings: Sequence[Drawing],
+    concepts: Mapping[Concept, str | None],
+    packages: Sequence[Package],
+    exclude: Exclusions,
+) -> tuple[list[Drawing], dict[str, int]]:
+    """The drawings that may stay, and how many each line of the exclusions took."""
+    labels = {concept.hexcode: concept.label for concept in concepts}
+    by_style = {package.style: package for package in packages}
+    taken: dict[str, int] = dict.fromkeys(exclude.lines, 0)
+    kept = []
+    for drawing in drawings:
+        package = by_style[drawing.style]
+        line = exclude.excluding(
+            picture=f"{drawing.hexcode}/{drawing.style}",
+            concept=labels[drawing.hexcode],
+            style=drawing.style,
+            source=f"{package.name} {package.version}",
+            licence=package.licence,
+        )
+        if line is None:
+            kept.append(drawing)
+        else:
+            taken[line] += 1
+    return kept, taken
+
+
 def is_built(
-    target: Path, packages: Sequence[Package] = PICTOGRAM, *, variants: bool = False
+    target: Path,
+    packages: Sequence[Package] = PICTOGRAM,
+    *,
+    variants: bool = False,
+    exclude: Exclusions | None = None,
 ) -> bool:
     """True when `target` holds a finished grid of exactly these packages."""
     try:
@@ -236,7 +275,9 @@ def is_built(
     except (OSError, ValueError, KeyError):
         return False
     whole = all(sizes[name] == file["bytes"] for name, file in meta["files"].items())
-    return bool(whole and meta["fingerprint"] == fingerprint(packages, variants=variants))
+    return bool(
+        whole and meta["fingerprint"] == fingerprint(packages, variants=variants, exclude=exclude)
+    )
 
 
 def build(
@@ -246,6 +287,7 @@ def build(
     packages: Sequence[Package] = PICTOGRAM,
     archives: Path | None = None,
     variants: bool = False,
+    exclude: Exclusions | None = None,
     workers: int | None = None,
     on_package: Callable[[Package, bool], None] = lambda package, fetched: None,
     on_cell: Callable[[int, int], None] = lambda done, total: None,
@@ -254,9 +296,10 @@ def build(
     """Build the grid into `target` and return its counts. Nothing is replaced until all is done.
 
     source: folder of .tgz files, or None for `npm pack`; archives: where they are kept, by default
-    in `target`; variants: of people instead of the concepts; workers: processes that render, None
-    for one a core, the bytes are the same. on_cell(done, total) after each
-    drawing; on_broken(message) for each drawing that is skipped because it does not render.
+    in `target`; variants: of people instead of the concepts; exclude: drawings that stay out;
+    workers: processes that render, None for one a core, the bytes are the same.
+    on_cell(done, total) after each drawing; on_broken(message) for each drawing that is skipped
+    because it does not render.
 
     Raises:
         UserError: a package is missing or a wrong one, or `target` cannot be written.
@@ -265,6 +308,9 @@ def build(
         folder = archives or target / "packages"
         fetched = fetch(packages, folder, source=source, on_done=on_package)
         bases, drawings = collect(packages, fetched, variants=variants)
+        excluded: dict[str, int] = {}
+        if exclude is not None:
+            drawings, excluded = _kept(drawings, bases, packages, exclude)
         target.mkdir(parents=True, exist_ok=True)
         paths = [target / name for name in ("drawings.bin", "sprites.bin", "grid.json")]
         with _replacing(paths) as (sources, sprites, listing):
@@ -281,6 +327,9 @@ def build(
             if not cells:
                 raise UserError("no drawing of these packages could be used: nothing was built")
             meta = _listing(packages, bases, cells, broken, (sources, sprites), variants=variants)
+            if exclude is not None:
+                mark = fingerprint(packages, variants=variants, exclude=exclude)
+                meta |= {"fingerprint": mark, "excluded": excluded}
             listing.add(json.dumps(meta, ensure_ascii=False, separators=(",", ":")).encode())
     except OSError as error:
         raise UserError(

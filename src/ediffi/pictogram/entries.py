@@ -56,6 +56,10 @@ class GridEntries:
         grid, cell = self.cells[number]
         return on_white(grid, cell)
 
+    def file(self, number: int) -> bytes:
+        grid, cell = self.cells[number]
+        return grid.source(cell)
+
 
 def _files(grids: Sequence[Grid]) -> Files:
     """The files of all grids, those of variants under their folder's name."""

@@ -18,7 +18,7 @@ from ediffi.server.errors import handle_errors
 from ediffi.server.guard import Guard
 from ediffi.server.jobs import Jobs
 from ediffi.server.metrics import Metrics
-from ediffi.server.routes import health, images, jobs, model
+from ediffi.server.routes import a1111, health, images, jobs, model
 from ediffi.server.service import Service
 from ediffi.server.settings import Settings
 
@@ -56,7 +56,7 @@ def create_app(cascade: Cascade, settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
-    for routes in (jobs, images, model, health):
+    for routes in (jobs, images, model, a1111, health):
         app.include_router(routes.router)
     studio.mount(app)
     handle_errors(app)

@@ -104,6 +104,11 @@ class Jobs:
         with self._lock:
             return self._live.get(job)
 
+    def running(self, client: str) -> list[Job]:
+        """A client's jobs that wait or are being drawn, the oldest first."""
+        with self._lock:
+            return [job for job in self._live.values() if job.client == client]
+
     def row(self, job: str, client: str) -> Row:
         """A client's job.
 

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
 from ediffi.diffusion import num_evaluations
 from ediffi.output import encode_picture, read_parameters
-from ediffi.server.job import Job, picture_path
-from ediffi.server.openai import GenerateBody, resolution
+from ediffi.server.job import Job
 from ediffi.server.service import Service
 from ediffi.trust.provenance import user_provenance
 
 
 def rendered(
-    service: Service, body: GenerateBody, job: Job, picture: int, *, stage: str | None = None
+    path: Path, side: int | None = None, kind: str = "png", quality: int | None = None
 ) -> bytes:
-    """The file of a picture, or of a lower stage's, as the body asks for it."""
-    path = picture_path(service.jobs.store.files(job.id), picture, stage)
-    side, drawn = resolution(body.size, service.cascade.config)
-    resized = stage is None and side != drawn
-    if body.kind == "png" and not resized:
-        return path.read_bytes()
+    """The file of a picture, or another one that says the same of how it was made.
+
+    side: pixels, if it is to be another than the picture's; kind: png, jpeg or webp; quality: 0
+    to 100, of jpeg and webp.
+    """
     with Image.open(path) as image:
+        if kind == "png" and side in (None, image.width):
+            return path.read_bytes()
         pixels = image.convert("RGB")
-    if resized:
+    if side is not None:
         pixels = pixels.resize((side, side), Image.Resampling.LANCZOS)
     return encode_picture(
         np.asarray(pixels),
-        body.kind.upper(),
+        kind.upper(),
         read_parameters(path),
-        title=f"{picture}.{body.kind}",
+        title=f"{path.stem}.{kind}",
         provenance=user_provenance(),
-        quality=body.output_compression,
+        quality=quality,
     )
 
 

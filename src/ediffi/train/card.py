@@ -8,9 +8,7 @@ from pathlib import Path
 from ediffi.core.files import write_atomically
 from ediffi.model import ModelFolder, StageConfig
 
-OURS = (
-    "<!-- written by `ediffi train`, each time anew; to keep your words, delete this line -->"
-)
+OURS = "<!-- written by `ediffi train`, each time anew; to keep your words, delete this line -->"
 STAGES = ("stage", "pixels", "images seen", "p(sigma): mean, std of log", "experts", "parameters")
 
 

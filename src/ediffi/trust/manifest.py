@@ -10,11 +10,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-import ediffi
 from ediffi.core.errors import UserError
 from ediffi.trust.keys import Keys
 
@@ -32,12 +32,17 @@ class Ingredient:
     """A file that a picture was made from. relation: "parentOf" for the picture that was enlarged,
     "inputTo" for references and maps."""
 
-    file: Path | bytes
+    data: bytes
     title: str
     relation: Relation = "inputTo"
 
-    def data(self) -> bytes:
-        return self.file if isinstance(self.file, bytes) else self.file.read_bytes()
+    @classmethod
+    def read(cls, path: Path, relation: Relation = "inputTo") -> Ingredient:
+        """Raises UserError: it cannot be read."""
+        try:
+            return cls(path.read_bytes(), path.name, relation)
+        except OSError as error:
+            raise UserError(f"cannot read {path}: {error.strerror}") from error
 
 
 def installed() -> bool:
@@ -104,7 +109,7 @@ def _claim(
         block = {"scope": {}, "value": watermark}
         data = {"alg": WATERMARK_ALGORITHM, "blocks": [block]}
         assertions.append({"label": "c2pa.soft-binding", "data": data})
-    software = {"name": "ediffi", "version": ediffi.__version__}
+    software = {"name": "ediffi", "version": version("ediffi")}
     return {"title": title, "claim_generator_info": [software], "assertions": assertions}
 
 
@@ -134,8 +139,8 @@ def _label(ingredient: Ingredient) -> str:
 def _add(builder: Any, ingredient: Ingredient) -> None:
     """With the manifest that the file has itself, if any."""
     about = {"title": ingredient.title, "relationship": ingredient.relation}
-    data = ingredient.data()
-    builder.add_ingredient(about | {"label": _label(ingredient)}, mime_of(data), io.BytesIO(data))
+    kind, data = mime_of(ingredient.data), io.BytesIO(ingredient.data)
+    builder.add_ingredient(about | {"label": _label(ingredient)}, kind, data)
 
 
 def mime_of(data: bytes) -> str:

@@ -17,7 +17,7 @@ from starlette.datastructures import FormData, UploadFile
 from ediffi.core.errors import UserError
 from ediffi.server.calls import called, check, drawn
 from ediffi.server.errors import RESPONSES, ApiError
-from ediffi.server.job import Job
+from ediffi.server.job import Job, picture_path
 from ediffi.server.openai import (
     GenerateBody,
     check_model,
@@ -123,6 +123,7 @@ async def _streamed(
         "output_format": body.kind,
         "quality": body.quality or "auto",
     }
+    folder, form = service.jobs.store.files(job.id), (body.kind, body.output_compression)
     sent = index = 0
     async with call:
         async for _ in changes(job):
@@ -131,9 +132,8 @@ async def _streamed(
                 if stage["stage"] not in wanted:
                     continue
                 for picture in range(job.num_pictures):
-                    data = await asyncio.to_thread(
-                        rendered, service, body, job, picture, stage=stage["stage"]
-                    )
+                    path = picture_path(folder, picture, stage["stage"])
+                    data = await asyncio.to_thread(rendered, path, None, *form)
                     name = f"{kind}.partial_image"
                     told = common | {
                         "type": name,
@@ -150,7 +150,8 @@ async def _streamed(
             yield event("error", json.loads(bytes(error.response().body)))
             return
         for picture in range(job.num_pictures):
-            data = await asyncio.to_thread(rendered, service, body, job, picture)
+            path = picture_path(folder, picture)
+            data = await asyncio.to_thread(rendered, path, side, *form)
             name = f"{kind}.completed"
             told = common | {
                 "type": name,
@@ -177,7 +178,9 @@ def _response(service: Service, body: GenerateBody, job: Job, base: str) -> dict
             assert image is not None
             its["url"] = base + image["url"]
         else:
-            its["b64_json"] = base64.b64encode(rendered(service, body, job, picture)).decode()
+            path = picture_path(service.jobs.store.files(job.id), picture)
+            file = rendered(path, side, body.kind, body.output_compression)
+            its["b64_json"] = base64.b64encode(file).decode()
         data.append(its)
     said = body.safety_identifier or body.user
     return {

@@ -82,7 +82,7 @@ def in_training(picture: Image.Image, rng: Random) -> Image.Image:
         lambda p, r: ImageEnhance.Brightness(p).enhance(r.uniform(0.7, 1.3)),
         lambda p, r: ImageEnhance.Contrast(p).enhance(r.uniform(0.6, 1.3)),
         lambda p, r: ImageEnhance.Color(p).enhance(r.uniform(0, 1.5)),
-        lambda p, r: p.quantize(r.choice((32, 64, 128))).convert("RGB"),
+        lambda p, r: p.quantize(r.choice((32, 64, 128)), Image.Quantize.FASTOCTREE).convert("RGB"),
     )
     for _ in range(rng.choice((1, 1, 2))):
         picture = rng.choice(changes)(picture, rng)
