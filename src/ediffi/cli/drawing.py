@@ -14,7 +14,7 @@ import typer
 
 from ediffi.cli.display import Clock, Preview, ProgressBar, how_to_open, progress_bar
 from ediffi.cli.options import Given
-from ediffi.core.errors import note
+from ediffi.core.errors import UserError, note
 from ediffi.core.files import make_folder
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from ediffi.core.types import Event
     from ediffi.model import Cascade, Plan
-    from ediffi.trust.manifest import Ingredient
 
 BATCH = 4  # pictures drawn at a time
 
@@ -88,6 +87,8 @@ def draw(
     """Draw the pictures and write them. show: open the first one at the end."""
     from ediffi.model import Cascade, pick_device
 
+    for prompt in given.request.prompts or ():
+        given.filters.check_prompt(prompt)
     cascade = Cascade.from_pretrained(model).to(pick_device(device))
     plan = cascade.plan(given.request)
     files.check()
@@ -98,17 +99,19 @@ def draw(
     clock.mark("load")
     about = _about(cascade, given, plan)
     with progress_bar(len(plan)) as bar, watch or nullcontext():
-        done = 0
+        done, refused = 0, list[str]()
         for part in plan.batches(BATCH):
             paths = files.paths[done : done + len(part)]
             bar.begin(done + 1, done + len(part))
             events = cascade.run(part)
             clock.mark("text")
             images = _last(events, bar, clock, watch)
-            _write(images, part, paths, about, given.ingredients)
+            refused += _write(images, part, paths, about, given)
             clock.mark("write")
             done += len(part)
     typer.echo(clock.line(), err=True)
+    if refused:
+        raise UserError(f"{'; '.join(refused)}. Nothing was written in their place")
     typer.echo(how_to_open(files.paths), err=True)
     if show and typer.launch(str(files.paths[0])):
         note("--open: there is no program here that shows pictures")
@@ -148,26 +151,39 @@ def _about(cascade: Cascade, given: Given, plan: Plan) -> dict[str, Any]:
     }
     if given.request.prompts is not None and not given.request.looks:
         about["looks"] = False
+    if given.request.people:
+        about["people"] = given.request.people
     for painting in given.request.regions[:1]:  # the commands paint all prompts alike
         about |= painting.described() if painting else {}
     return about
 
 
 def _write(
-    images: Tensor,
-    part: Plan,
-    paths: Sequence[Path],
-    about: dict[str, Any],
-    ingredients: Sequence[Ingredient],
-) -> None:
+    images: Tensor, part: Plan, paths: Sequence[Path], about: dict[str, Any], given: Given
+) -> list[str]:
+    """Write what the filters allow; returns why the others are not."""
+    from PIL import Image
+
     from ediffi.core.pixels import to_uint8
     from ediffi.output import save_picture
+    from ediffi.trust.safety import Refused
 
+    refused = []
     each = zip(paths, to_uint8(images), part.subjects, part.seeds, strict=True)
     for path, image, subject, seed in each:
-        said = {} if subject.prompt is None else {"prompt": subject.prompt}
-        save_picture(path, image, {**said, "seed": seed, **about}, ingredients=ingredients)
+        said: dict[str, Any] = {} if subject.prompt is None else {"prompt": subject.prompt}
+        if given.request.people:
+            said["read_as"] = subject.text
+        try:
+            told = given.filters.check_picture(Image.fromarray(image), str(path))
+        except Refused as error:
+            refused.append(str(error))
+            continue
+        seen = {"safety": [one.as_json() for one in told]} if told else {}
+        parameters = {**said, "seed": seed, **about, **seen}
+        save_picture(path, image, parameters, ingredients=given.ingredients)
         typer.echo(f"{path} (seed {seed})")
+    return refused
 
 
 def _slug(text: str) -> str:

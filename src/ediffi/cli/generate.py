@@ -23,6 +23,8 @@ def generate(
     style_strength: opt.StyleStrength = None,
     style_stages: opt.StyleStages = None,
     looks: opt.Looks = True,
+    people: opt.People = None,
+    safety: opt.Safety = None,
     anyway: opt.Anyway = False,
     prompts: opt.Prompts = None,
     preview: opt.Preview = False,
@@ -46,6 +48,8 @@ def generate(
     ediffi generate "a cat" -o cat.png --num-images 6     # each in a look of its own
 
     ediffi generate --prompts prompts.txt -o pictures/ --steps 30 --guidance 4
+
+    ediffi generate "a doctor" -o doctor.png --num-images 8 --people equal --model my-model
     """
     clock = Clock()
     texts = opt.read_prompts(prompt, prompts)
@@ -64,6 +68,8 @@ def generate(
         style_strength=style_strength,
         style_stages=style_stages,
         looks=looks,
+        people=people,
+        safety=safety,
         anyway=anyway,
         dtype=dtype,
         tile=tile,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ediffi.model import Request
     from ediffi.paint import Painting
     from ediffi.trust.manifest import Ingredient
+    from ediffi.trust.safety import Filters
 
 N = TypeVar("N", int, float)
 
@@ -80,6 +81,16 @@ StyleStages = Annotated[
 Looks = Annotated[
     bool, typer.Option(help="Seeds choose style and background, where the prompt tells none.")
 ]
+People = Annotated[
+    str | None,
+    typer.Option(
+        help="Say who is shown where a prompt leaves it open: equal, or a policy file's [people]."
+    ),
+]
+Safety = Annotated[
+    str | None,
+    typer.Option(envvar="EDIFFI_SAFETY", help="Filters that must allow it, e.g. words,open-nsfw."),
+]
 Anyway = Annotated[
     bool, typer.Option("--anyway", help="Draw prompts that name nothing the model was taught, too.")
 ]
@@ -98,12 +109,13 @@ Open = Annotated[bool, typer.Option("--open", help="Show the picture when it is 
 
 @dataclass(frozen=True)
 class Given:
-    """A request, what the picture files say, by name, of the pictures that it was given, and those
-    pictures' files."""
+    """A request, what the picture files say, by name, of the pictures that it was given, those
+    pictures' files, and the filters that must allow what is drawn."""
 
     request: Request
     named: dict[str, Any]
     ingredients: tuple[Ingredient, ...]
+    filters: Filters
 
 
 def given(
@@ -124,6 +136,8 @@ def given(
     use: str | None = None,
     style: Sequence[str] | None = None,
     looks: bool = True,
+    people: str | None = None,
+    safety: str | None = None,
     anyway: bool = False,
     painting: Painting | None = None,
     map: Path | None = None,
@@ -141,6 +155,7 @@ def given(
     guidance_scale = _numbers("--guidance", guidance, float)
     from ediffi.model import Request
     from ediffi.trust.manifest import Ingredient
+    from ediffi.trust.safety import Filters
 
     clock.mark("import")
     references = {"pictures": [p for p, _ in styles], "weights": [w for _, w in styles]}
@@ -159,6 +174,7 @@ def given(
         style_stages=names(style_stages),
         regions=painting,
         looks=looks,
+        people=_shares(people),
         anyway=anyway,
         tile=tile,
         dtype=dtype.value,
@@ -171,7 +187,7 @@ def given(
         inputs.append(Ingredient.read(map))
     if start_from is not None:
         inputs.append(Ingredient.read(start_from, "parentOf"))
-    return Given(request, named, tuple(inputs))
+    return Given(request, named, tuple(inputs), Filters.named(names(safety) or ()))
 
 
 def read_prompts(prompt: str | None, prompts: Path | None) -> list[str]:
@@ -194,6 +210,20 @@ def read_prompts(prompt: str | None, prompts: Path | None) -> list[str]:
     if not texts:
         raise UserError(f"{prompts} has no prompts: write one per line")
     return texts
+
+
+def _shares(people: str | None) -> dict[str, Any] | None:
+    """What --people says: the shares of a policy file, or all values alike."""
+    if people is None:
+        return None
+    if people == "equal":
+        return {"presentation": "equal", "skin": "equal"}
+    from ediffi.data.policy import Policy
+
+    aims = Policy.read(Path(people)).people.aims
+    if not aims:
+        raise UserError(f"the policy {people} has no [people] part: see docs/audit.md")
+    return dict(aims)
 
 
 def _numbers(option: str, text: str | None, kind: Callable[[str], N]) -> list[N] | None:

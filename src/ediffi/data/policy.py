@@ -22,14 +22,12 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ediffi.core.errors import UserError
-from ediffi.language.people import SKINS
-
-VALUES = {"presentation": ("woman", "man"), "age": ("child", "older"), "skin": SKINS}
+from ediffi.language.people import Aims, aims_of
 
 
 class Frozen(BaseModel):
@@ -53,18 +51,14 @@ class PicturePolicy(Frozen):
     max_near_duplicates: float = Field(1.0, ge=0, le=1)
 
 
-def _equal(value: object) -> object:
-    return {} if value == "equal" else value
-
-
-Shares = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_equal)]
+Shares = dict[str, float] | Literal["equal"]
 
 
 class PeoplePolicy(Frozen):
     """How often each value of an attribute is to be seen, of the people whose value is told.
 
-    presentation, age, skin: value -> share; "equal" or {} for equal shares of all values; None for
-    no aim. within: in each role by itself, or among all people. max_weight: how often a picture may
+    presentation, age, skin: value -> share, or "equal" for all values alike; None for no aim.
+    within: in each role by itself, or among all people. max_weight: how often a picture may
     come at most, and 1 / max_weight how seldom, against a picture that no aim is about.
     """
 
@@ -76,27 +70,18 @@ class PeoplePolicy(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for attribute, known in VALUES.items():
-            shares = getattr(self, attribute) or {}
-            unknown = set(shares) - set(known)
-            if unknown:
-                raise ValueError(
-                    f"{attribute} {sorted(unknown)[0]!r}: choose from {', '.join(known)}"
-                )
-            if shares and sum(shares.values()) <= 0:
-                raise ValueError(f"{attribute}: shares must add up to more than 0")
+        aims_of(self._given)
         return self
 
     @property
-    def aims(self) -> dict[str, dict[str, float]]:
+    def aims(self) -> Aims:
         """attribute -> value -> share; the shares of an attribute add up to 1."""
-        aims = {}
-        for attribute, known in VALUES.items():
-            shares = getattr(self, attribute)
-            if shares is not None:
-                told = shares or dict.fromkeys(known, 1.0)
-                aims[attribute] = {v: share / sum(told.values()) for v, share in told.items()}
-        return aims
+        return aims_of(self._given)
+
+    @property
+    def _given(self) -> dict[str, Shares]:
+        stated = {"presentation": self.presentation, "age": self.age, "skin": self.skin}
+        return {attribute: shares for attribute, shares in stated.items() if shares is not None}
 
 
 class About(Frozen):

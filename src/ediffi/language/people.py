@@ -8,9 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 UNSTATED, SEVERAL = "unstated", "several"
 ATTRIBUTES = ("presentation", "age", "skin")
+
+Aims = Mapping[str, Mapping[str, float]]
+"""attribute -> value -> share, those of an attribute add up to 1."""
 
 PRESENTATIONS = {
     "woman": "woman women girl girls lady ladies female mother mom grandmother grandma wife sister "
@@ -23,6 +27,7 @@ AGES = {
     "older": "older elderly grandmother grandma grandfather grandpa senior",
 }
 SKINS = ("light", "medium-light", "medium", "medium-dark", "dark")
+VALUES = {"presentation": tuple(PRESENTATIONS), "age": tuple(AGES), "skin": SKINS}
 PEOPLE = "person people adult adults someone human family couple"
 
 # What people do, as captions and prompts say it; the first is the role's name.
@@ -99,6 +104,31 @@ def person_in(caption: str) -> Person | None:
     named = presentation != UNSTATED or age != UNSTATED or skin != UNSTATED
     named = named or any(not word.endswith("ing") for word in roles)
     return found if named or _PERSON.search(rest) else None
+
+
+def aims_of(given: Mapping[str, Mapping[str, float] | Literal["equal"]]) -> Aims:
+    """Shares that add up to 1 of what is given in any measure; "equal" for all values alike.
+
+    Raises:
+        ValueError: an attribute or a value that nobody knows, or shares that are none.
+
+    >>> aims_of({"presentation": {"woman": 3, "man": 1}})
+    {'presentation': {'woman': 0.75, 'man': 0.25}}
+    """
+    aims: dict[str, dict[str, float]] = {}
+    for attribute, shares in given.items():
+        known = VALUES.get(attribute)
+        if known is None:
+            raise ValueError(f"no attribute {attribute!r}: choose from {', '.join(VALUES)}")
+        told = dict.fromkeys(known, 1.0) if shares == "equal" else dict(shares)
+        unknown = [value for value in told if value not in known]
+        if unknown:
+            raise ValueError(f"{attribute} {unknown[0]!r}: choose from {', '.join(known)}")
+        total = sum(told.values())
+        if not 0 < total < float("inf") or min(told.values()) < 0:
+            raise ValueError(f"{attribute}: shares must add up to more than 0, none below 0")
+        aims[attribute] = {value: share / total for value, share in told.items()}
+    return aims
 
 
 def _one(values: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from ediffi.language.languages import is_foreign
 from ediffi.model.config import ModelConfig, Sampling, StageConfig
 from ediffi.model.looks import with_look
 from ediffi.model.options import per_stage, stages_to_run
+from ediffi.model.people import with_people
 from ediffi.model.request import DTYPES, Request
 from ediffi.model.roles import check_listeners, roles_to_read
 from ediffi.model.start import low_resolution
@@ -140,7 +141,8 @@ def _subjects(
         placement = place(prompt, painting, understood) if painting else None
         subjects: dict[str, Subject] = {}
         for seed in seeds[len(out) : len(out) + request.num_images]:
-            said = with_look(config, text, seed, referred=bool(style)) if request.looks else text
+            said = with_people(text, seed, request.people) if request.people else text
+            said = with_look(config, said, seed, referred=bool(style)) if request.looks else said
             out.append(subjects.setdefault(said, Subject(prompt, said, style, placement)))
     return tuple(out)
 

@@ -15,12 +15,14 @@ from pydantic import (
     PlainValidator,
     ValidationError,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from ediffi.core.errors import UserError
 from ediffi.core.pictures import Picture, is_data_uri, open_picture
 from ediffi.encoders import Style
+from ediffi.language.people import aims_of
 from ediffi.paint import Painting, from_regions
 
 MAX_PICTURES = 10_000
@@ -104,6 +106,8 @@ class Request(BaseModel):
     regions: which phrases belong where, for all prompts or for each.
     looks: whether seeds choose what the prompt leaves open: the style, where there is no reference
         either, and the background.
+    people: attribute -> value -> share, or "equal": what a prompt leaves open of the people that
+        it names is drawn from these shares and said, see `with_people`. None: nothing is.
     anyway: whether prompts are drawn in which the model was taught nothing; refused otherwise.
     tile: side in pixels of the tiles in which upscalers draw, to bound memory.
     dtype: bfloat16 for autocast ("bf16" in JSON); float32 ("fp32") is slower and repeats to 1e-4 in
@@ -129,9 +133,15 @@ class Request(BaseModel):
     style_stages: Several[str] | None = None
     regions: Each[Annotated[Painting | None, PlainValidator(_painting)]] = (None,)
     looks: bool = True
+    people: dict[str, dict[str, float]] | None = None
     anyway: bool = True
     tile: Whole | None = None
     dtype: Annotated[torch.dtype, PlainValidator(_dtype)] = torch.bfloat16
+
+    @field_validator("people", mode="before")
+    @classmethod
+    def _shares(cls, value: Any) -> Any:
+        return aims_of(value) if isinstance(value, Mapping) else value
 
     @property
     def num_pictures(self) -> int:
