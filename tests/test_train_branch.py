@@ -105,6 +105,24 @@ def test_the_ensemble_is_served(
         merge(plan, folder, root, model_folder)
 
 
+def test_a_parent_stands_in_for_its_expert(
+    forest: tuple[Plan, Path], model_folder: Path, tmp_path: Path
+) -> None:
+    plan, folder = forest
+    root = ModelFolder(model_folder)
+    merge(plan, folder, root, tmp_path / "all")
+    merge(plan, folder, root, tmp_path / "without", without="1.1")
+    whole, less = (ModelFolder(tmp_path / name) for name in ("all", "without"))
+    before, planned = whole.weights("base", "1.1"), plan.root(root)
+    after = less.weights("base", "1.1")
+    assert any(not torch.equal(before[name], after[name]) for name in after)
+    assert all(torch.equal(after[name].float(), planned[name]) for name in after)
+    rest = whole.weights("base", "rest"), less.weights("base", "rest")
+    assert all(torch.equal(rest[0][name], rest[1][name]) for name in rest[0])
+    with pytest.raises(UserError, match="not served"):
+        merge(plan, folder, root, tmp_path / "out", without="1.0")
+
+
 MERGE = """
 import sys
 from pathlib import Path

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ediffi.core.errors import UserError
+from ediffi.diffusion.tree import ROOT
 from ediffi.model import ModelFolder, save_model
 from ediffi.model.config import Expert, StageConfig
 from ediffi.train.card import write_card
@@ -33,11 +34,13 @@ def merge(
     *,
     one: bool = False,
     scale: float | None = None,
+    without: str | None = None,
 ) -> str:
     """Write the model with its stage's experts, or with `one` network made of them, to the folder
     `out`; returns the new model's hash. The folder of the plan and the model stay as they are.
 
-    scale: of the task vectors, with `one`; None for the mean of the experts.
+    scale: of the task vectors, with `one`; None for the mean of the experts. without: a served node
+    whose interval is answered by its parent instead, to see what the expert is worth.
 
     Raises:
         UserError: a node is not trained, or its file is missing, altered or of another
@@ -48,6 +51,13 @@ def merge(
     root, stage = plan.root(model), model.config.stage(plan.recipe.stage)
     made = {node.node: expert_weights(plan, run_dir, node) for node in plan.tree.served}
     states = {node: weights for node, (weights, _) in made.items()}
+    if without is not None:
+        if without not in made:
+            raise UserError(f"{without} is not served: {', '.join(made)} are")
+        parent = plan.tree.node(without).parent
+        states[without] = root
+        if parent != ROOT:
+            states[without], _ = expert_weights(plan, run_dir, plan.tree.node(parent))
     others = [s for s in model.config.stages if s.name != stage.name]
     weights = {str(s.name): model.weights(s.name) for s in others if not s.experts}
     experts = {

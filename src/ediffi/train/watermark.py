@@ -3,13 +3,15 @@
     loss = worst over changes of BCE(bits)  +  visibility * mean(v * residual^2)
 
 v is high where a picture is flat, since there the eye sees most (Watson 1993), and Y counts for
-more than Cb and Cr. Worst of several changes: InvisMark (Xu et al. 2024). Changes are made by real
-encoders; the gradient passes them as if they were not there (straight through).
+more than Cb and Cr. Worst of several changes and a mark that grows weaker while it is learned:
+InvisMark (Xu et al. 2024). Changes are made by real encoders; the gradient passes them as if they
+were not there (straight through).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,8 +24,10 @@ from torch import Tensor
 
 from ediffi.core.pixels import from_uint8, to_uint8
 from ediffi.diffusion import stable_hash
-from ediffi.train.run import Learner, Tick, resume, steps
-from ediffi.train.schedule import Optimiser, RunConfig, Schedule
+from ediffi.train.config import Compute, Optimiser, RunConfig, Schedule
+from ediffi.train.loop import Tick, train
+from ediffi.train.parallel import ALONE, Ranks
+from ediffi.train.state import TrainState
 from ediffi.trust.watermark.carriers import CELLS, FINE, PLANES, SIDE
 from ediffi.trust.watermark.code import NUM_BITS
 from ediffi.trust.watermark.network import MAX_LEVELS, Marker
@@ -36,75 +40,73 @@ SMALLEST_WINDOW = 0.5  # of the canvas that is left after a crop
 
 class WatermarkConfig(RunConfig):
     """num_pictures: different ones; num_changes: of which the worst counts; visibility: weight of
-    what is seen, reached after `rise` images; width: of the networks."""
+    what is seen; strength: of the finished mark, as a share of MAX_LEVELS, to which it falls
+    between `fall[0]` and `fall[1]` images; width: of the networks."""
 
     schedule: Schedule = Schedule(
         num_images=12_000,
         batch_size=8,
         warmup_images=200,
+        ema_images=None,
         log_images=200,
         checkpoint_images=800,
     )
     optimiser: Optimiser = Optimiser(learning_rate=2e-3)
+    compute: Compute = Compute(precision="fp32")
     num_pictures: int = 800
     num_changes: int = 2
-    visibility: float = 0.3
-    rise: int = 3_000
+    visibility: float = 0.1
+    strength: float = 0.35
+    fall: tuple[int, int] = (800, 2_000)
     width: int = 32
+
+    def strength_at(self, images: int) -> float:
+        """That of the mark after so many images."""
+        start, end = self.fall
+        done = min(1.0, max(0.0, (images - start) / (end - start)))
+        return 1 + done * (self.strength - 1)
 
 
 Pixels = Callable[[int], "np.ndarray[Any, np.dtype[np.uint8]]"]
 
 
-class WatermarkState(Learner):
-    """A marker in training. pixels: picture n as (512, 512, 3), a pure function of n."""
+@dataclass(frozen=True)
+class MarkBatch:
+    """clean: (B, 3, 512, 512) in [-1, 1]; bits: (B, 128) of -1 and 1; bit, sign: see
+    `_drawn_carriers`; start: images seen before."""
 
-    config: WatermarkConfig
+    clean: Tensor
+    bits: Tensor
+    bit: Tensor
+    sign: Tensor
+    start: int
+    uniforms: None = None
+
+    def __len__(self) -> int:
+        return len(self.clean)
+
+    def to(self, device: torch.device | str) -> MarkBatch:
+        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
+
+    def split(self, parts: int) -> list[MarkBatch]:
+        return [self]
+
+
+class MarkBatches:
+    """pixels: picture n as (512, 512, 3), a pure function of n."""
 
     def __init__(self, config: WatermarkConfig, pixels: Pixels) -> None:
-        self.config, self.images = config, 0
-        self._pixels, self._drawn = pixels, dict[int, Tensor]()
-        torch.manual_seed(config.seed)
-        self.model = Marker(config.width)
-        self.parameters = dict(self.model.named_parameters())
-        how = config.optimiser
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=how.learning_rate,
-            betas=how.betas,
-            weight_decay=how.weight_decay,
-        )
+        self.config, self._pixels = config, pixels
+        self._drawn = dict[int, Tensor]()
 
-    def step(self) -> dict[str, float]:
-        """One update; returns the parts of the loss, the share of wrong bits and the PSNR."""
+    def batch(self, start: int, *, rank: int = 0, world: int = 1) -> MarkBatch:
+        """Images start .. start + batch_size - 1 of the run, whole."""
         config, size = self.config, self.config.schedule.batch_size
-        numbers = range(self.images, self.images + size)
-        generator = torch.Generator().manual_seed(
-            stable_hash("mark", config.seed, self.images) % 2**63
-        )
-        rng = Random(stable_hash("changes", config.seed, self.images))
-        clean = torch.stack([self._picture(n) for n in numbers])
-        bits, bit, sign = _drawn_carriers(size, generator)
-        chips = torch.gather(bits, 1, bit.flatten(1)).view_as(sign) * sign
-        small = F.interpolate(clean, (SIDE, SIDE), mode="bilinear", antialias=True)
-        cells = self.model.embedder(small, chips)
-        marked = self.model.embedder.add(clean, cells)
-        losses, wrong = [], []
-        for _ in range(config.num_changes):
-            logits = self._read(_changed(marked, rng), bit, sign, rng)
-            losses.append(F.softplus(-logits * bits).mean(1))
-            wrong.append(((logits > 0) != (bits > 0)).float().mean())
-        read = torch.stack(losses).max(0).values.mean()
-        seen = _seen(small, cells)
-        weight = config.visibility * min(1.0, self.images / max(1, config.rise))
-        self.descend(read + weight * seen, size)
-        error = (marked.detach() - clean).square().mean()
-        return {
-            "bits": float(read.detach()),
-            "seen": float(seen.detach()),
-            "wrong": float(torch.stack(wrong).max()),
-            "psnr": float(10 * torch.log10(4 / error)),
-        }
+        seed = stable_hash("mark", config.seed, start) % 2**63
+        clean = torch.stack([self._picture(n) for n in range(start, start + size)])
+        carriers = _drawn_carriers(size, torch.Generator().manual_seed(seed))
+        return MarkBatch(clean, *carriers, start)
 
     def _picture(self, number: int) -> Tensor:
         n = stable_hash("picture", self.config.seed, number) % self.config.num_pictures
@@ -112,16 +114,52 @@ class WatermarkState(Learner):
             self._drawn[n] = torch.from_numpy(np.array(self._pixels(n)))
         return from_uint8([self._drawn[n].numpy()])[0]
 
-    def _read(self, picture: Tensor, bit: Tensor, sign: Tensor, rng: Random) -> Tensor:
-        """Logits of what is left in a window of the picture that is not quite in its place."""
-        small = F.interpolate(picture, (SIDE, SIDE), mode="bilinear", antialias=True)
-        small = _displaced(small, rng)
-        top, bottom, left, right = _window(rng)
-        planes = self.model.extractor(small[:, :, top:bottom, left:right])
-        step = SIDE // (CELLS * FINE)
-        margins = (left, SIDE - right, top, SIDE - bottom)
-        planes = F.pad(planes, tuple(margin // step for margin in margins))
-        return self.model.logits(planes, bit, sign, NUM_BITS)
+
+class Marking:
+    """The loss above, and for the log its parts, the share of wrong bits and the PSNR."""
+
+    def __init__(self, config: WatermarkConfig) -> None:
+        self.config = config
+
+    def __call__(self, model: Marker, batch: MarkBatch) -> dict[str, Tensor]:
+        config, bits = self.config, batch.bits
+        rng = Random(stable_hash("changes", config.seed, batch.start))
+        chips = torch.gather(bits, 1, batch.bit.flatten(1)).view_as(batch.sign) * batch.sign
+        small = F.interpolate(batch.clean, (SIDE, SIDE), mode="bilinear", antialias=True)
+        cells = model.embedder(small, chips)
+        marked = model.embedder.add(batch.clean, cells, config.strength_at(batch.start))
+        losses, wrong = [], []
+        for _ in range(config.num_changes):
+            logits = _read(model, _changed(marked, rng), batch, rng)
+            losses.append(F.softplus(-logits * bits).mean(1))
+            wrong.append(((logits > 0) != (bits > 0)).float().mean())
+        read, seen = torch.stack(losses).max(0).values.mean(), _seen(small, cells)
+        error = (marked.detach() - batch.clean).square().mean()
+        return {
+            "loss": read + config.visibility * seen,
+            "bits": read,
+            "seen": seen,
+            "wrong": torch.stack(wrong).max(),
+            "psnr": 10 * torch.log10(4 / error),
+        }
+
+
+def watermark_state(config: WatermarkConfig, ranks: Ranks = ALONE) -> TrainState[WatermarkConfig]:
+    """A marker at the start of its training; `train.loop.train` trains it with `MarkBatches`."""
+    torch.manual_seed(config.seed)
+    return TrainState(config, Marker(config.width), Marking(config), ranks)
+
+
+def _read(model: Marker, picture: Tensor, batch: MarkBatch, rng: Random) -> Tensor:
+    """Logits of what is left in a window of the picture that is not quite in its place."""
+    small = F.interpolate(picture, (SIDE, SIDE), mode="bilinear", antialias=True)
+    small = _displaced(small, rng)
+    top, bottom, left, right = _window(rng)
+    planes = model.extractor(small[:, :, top:bottom, left:right])
+    step = SIDE // (CELLS * FINE)
+    margins = (left, SIDE - right, top, SIDE - bottom)
+    planes = F.pad(planes, tuple(margin // step for margin in margins))
+    return model.logits(planes, batch.bit, batch.sign, NUM_BITS)
 
 
 def _drawn_carriers(batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -158,7 +196,8 @@ def _window(rng: Random) -> tuple[int, int, int, int]:
 
 
 def _seen(picture: Tensor, cells: Tensor) -> Tensor:
-    """How much of the mark an eye sees, in squared levels: (B, 3, 256, 256), (B, 3, 64, 64)."""
+    """How much an eye would see of (B, 3, 64, 64) at full strength on (B, 3, 256, 256); about 1 on
+    flat ground."""
     mean = F.avg_pool2d(picture.mean(1, keepdim=True), 4)
     square = F.avg_pool2d(picture.mean(1, keepdim=True).square(), 4)
     around = F.max_pool2d((square - mean.square()).clamp_min(0).sqrt(), 3, 1, 1)
@@ -173,24 +212,7 @@ def train_watermark(
     pixels: Pixels,
     *,
     report: Callable[[str], None] = print,
-) -> Iterator[Tick[WatermarkState]]:
-    """Train in `run_dir`, from its last checkpoint if there is one; writes a log.
-
-    Raises:
-        UserError: another config in this folder, no space, a loss that is not finite.
-    """
-    state = WatermarkState(config, pixels)
-    resume(state, run_dir, report)
-    count = sum(p.numel() for p in state.parameters.values())
-    report(f"{count / 1e3:.0f} k parameters learn")
-    rows: list[dict[str, float]] = []
-
-    def step() -> None:
-        rows.append(state.step())
-
-    def read(before: int) -> dict[str, Any]:
-        out = {n: round(sum(row[n] for row in rows) / len(rows), 4) for n in rows[0]}
-        rows.clear()
-        return out
-
-    yield from steps(state, run_dir, step, read, report=report)
+) -> Iterator[Tick[WatermarkConfig]]:
+    """See `train.loop.train`; pixels: see `MarkBatches`."""
+    batches = MarkBatches(config, pixels)
+    return train(watermark_state(config), run_dir, batches, report=report)
