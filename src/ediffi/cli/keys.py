@@ -57,6 +57,24 @@ def import_(
 
 
 @app.command()
+def sign(
+    model: Annotated[Path, typer.Argument(help="Model folder whose weights are signed.")],
+) -> None:
+    """Sign a model's weights: which model they are of, and what data taught it.
+
+    The files change, and with them the model's hash: sign before you publish. `ediffi info` checks.
+    Example:
+
+    ediffi keys sign my-model
+    """
+    from ediffi.trust.keys import ensure_keys, keys_folder
+    from ediffi.trust.weights import sign_model
+
+    digest = sign_model(model, ensure_keys(_checked(keys_folder())))
+    typer.echo(f"{model} is signed; its hash is now {digest}")
+
+
+@app.command()
 def change(sign: Sign = None, prompts: Prompts = None) -> None:
     """Change what you agreed to.
 

@@ -121,6 +121,25 @@ class ModelFolder:
         for name in inside(self.hashes, [self.config.encoders[role]]):
             self._checked(name)
 
+    def read(self, name: str) -> bytes:
+        """One of its files.
+
+        Raises:
+            UserError: it is missing or damaged.
+        """
+        return self._checked(name).read_bytes()
+
+    def update(self, files: Mapping[str, bytes]) -> str:
+        """Replace some of its files; returns the model's hash, which is a new one.
+
+        Raises:
+            UserError: the folder cannot be written; then it is as it was.
+        """
+        self.hashes |= {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        written = {self.path / name: data for name, data in files.items()}
+        replace_all(written | {self.path / MANIFEST: _dump({"files": self.hashes})})
+        return self.hash
+
     def _shapes(self, name: str) -> dict[str, list[int]]:
         with safetensors.safe_open(self._checked(name), "pt") as file:
             return {key: file.get_slice(key).get_shape() for key in file.keys()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -26,7 +26,15 @@ from ediffi.encoders.clip import ClipImageEncoder
 
 VERSION = 1  # of what an index holds: another one is built anew
 BATCH = 32
-PART = 0.6  # side of the parts that a picture is also asked for by, as a share of its own
+# What a picture is asked for by: x0, y0, x1, y1 as shares of its sides.
+PARTS = {
+    "all": (0.0, 0.0, 1.0, 1.0),
+    "top left": (0.0, 0.0, 0.6, 0.6),
+    "top right": (0.4, 0.0, 1.0, 0.6),
+    "bottom left": (0.0, 0.4, 0.6, 1.0),
+    "bottom right": (0.4, 0.4, 1.0, 1.0),
+    "middle": (0.2, 0.2, 0.8, 0.8),
+}
 
 
 class Known(Protocol):
@@ -58,13 +66,13 @@ class Pictures(Protocol):
 class Near:
     """A training picture near to the one asked for.
 
-    number: in the collection; score: cosine of the embeddings, in [-1, 1]; part: which part of the
-    picture it is nearest to, x0, y0, x1, y1 as shares of its sides.
+    number: in the collection; score: cosine of the embeddings, in [-1, 1]; part: of `PARTS`, that
+    of the picture which it is nearest to.
     """
 
     number: int
     score: float
-    part: tuple[float, float, float, float]
+    part: str
     name: str
     caption: str
     source: str
@@ -83,29 +91,22 @@ class Index:
         """The `num` nearest training pictures, the nearest first.
 
         The picture is asked for whole and by five overlapping parts, so that one of several things
-        in it is found as well; a training picture counts by its nearest part.
+        in it is found as well: the nearest of each part are there, if `num` allows, and then
+        whatever is nearest to any of them.
         """
-        boxes = list(parts())
+        names = list(PARTS)
         width, height = picture.size
         crops = [
             picture.crop((round(a * width), round(b * height), round(c * width), round(d * height)))
-            for a, b, c, d in boxes
+            for a, b, c, d in PARTS.values()
         ]
         asked = F.normalize(encoder.encode(crops).pooled, dim=1)
-        scores, which = (self.vectors.float() @ asked.T).max(1)
-        best = scores.topk(min(num, len(scores)))
-        return [
-            Near(number, score, boxes[int(which[number])], **self.rows[number])
-            for score, number in zip(best.values.tolist(), best.indices.tolist(), strict=True)
-        ]
-
-
-def parts() -> Iterator[tuple[float, float, float, float]]:
-    """The whole picture, its corners and its middle."""
-    yield 0.0, 0.0, 1.0, 1.0
-    far = 1 - PART
-    for x, y in ((0.0, 0.0), (far, 0.0), (0.0, far), (far, far), (far / 2, far / 2)):
-        yield x, y, x + PART, y + PART
+        scores = self.vectors.float() @ asked.T  # (N, parts)
+        best, which = scores.max(1)
+        of_parts = sorted(scores.argmax(0).tolist(), key=lambda n: -float(best[n]))
+        order = dict.fromkeys([*of_parts, *best.argsort(descending=True).tolist()])
+        found = sorted(list(order)[:num], key=lambda n: -float(best[n]))
+        return [Near(n, float(best[n]), names[int(which[n])], **self.rows[n]) for n in found]
 
 
 def open_index(

@@ -23,6 +23,7 @@ GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMe
 EDITED = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 SETTINGS_LABEL = "org.ediffi.settings"
 WATERMARK_ALGORITHM = "org.ediffi.watermark.1"
+SOFTWARE = {"name": "ediffi", "version": version("ediffi")}
 # what is left out unless the user agrees to tell the prompt
 PRIVATE = ("prompt", "regions")
 
@@ -82,10 +83,25 @@ def sign(
         with c2pa.Builder(json.dumps(claim), context=context([keys.root])) as builder:
             for ingredient in ingredients:
                 _add(builder, ingredient)
-            builder.sign(_signer(keys), mime, io.BytesIO(data), out)
+            builder.sign(signer(keys), mime, io.BytesIO(data), out)
     except c2pa.C2paError as error:
         raise UserError(f"the picture cannot be signed: {error}") from error
     return out.getvalue()
+
+
+def claim_of_model(facts: Mapping[str, Any], title: str) -> dict[str, Any]:
+    """What is signed about weights."""
+    data = "http://c2pa.org/digitalsourcetype/trainedAlgorithmicData"
+    made = {"action": "c2pa.created", "digitalSourceType": data, "when": _now()}
+    actions = {"actions": [made], "allActionsIncluded": True}
+    return {
+        "title": title,
+        "claim_generator_info": [SOFTWARE],
+        "assertions": [
+            {"label": "c2pa.actions.v2", "data": actions},
+            {"label": SETTINGS_LABEL, "data": dict(facts)},
+        ],
+    }
 
 
 def _claim(
@@ -109,8 +125,7 @@ def _claim(
         block = {"scope": {}, "value": watermark}
         data = {"alg": WATERMARK_ALGORITHM, "blocks": [block]}
         assertions.append({"label": "c2pa.soft-binding", "data": data})
-    software = {"name": "ediffi", "version": version("ediffi")}
-    return {"title": title, "claim_generator_info": [software], "assertions": assertions}
+    return {"title": title, "claim_generator_info": [SOFTWARE], "assertions": assertions}
 
 
 def _actions(ingredients: Sequence[Ingredient], watermark: str | None) -> dict[str, Any]:
@@ -128,8 +143,11 @@ def _actions(ingredients: Sequence[Ingredient], watermark: str | None) -> dict[s
     actions.append(made)
     if watermark is not None:
         actions.append({"action": "c2pa.watermarked.bound"})
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"actions": [a | {"when": when} for a in actions], "allActionsIncluded": True}
+    return {"actions": [a | {"when": _now()} for a in actions], "allActionsIncluded": True}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _label(ingredient: Ingredient) -> str:
@@ -156,7 +174,8 @@ def mime_of(data: bytes) -> str:
     return "application/octet-stream"
 
 
-def _signer(keys: Keys) -> Any:
+def signer(keys: Keys) -> Any:
+    """The library's, of these keys."""
     import c2pa
 
     # ta_url=None: no timestamp, since that would ask a server (an empty string fails)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ediffi.core.errors import UserError
+from ediffi.core.errors import UserError, note
 from ediffi.core.pictures import BadPicture, read_picture
 from ediffi.trust.keys import keys_folder, load_keys
 from ediffi.trust.manifest import installed
@@ -80,7 +80,11 @@ def trusted_roots(files: Sequence[Path] = ()) -> list[str]:
     Raises:
         UserError: a file cannot be read, or holds no certificate.
     """
-    own = load_keys(keys_folder()) if installed() else None
+    try:
+        own = load_keys(keys_folder()) if installed() else None
+    except UserError as error:
+        note(f"your own signatures are not trusted: {error}")
+        own = None
     roots = [own.root] if own is not None else []
     for path in files:
         try:
