@@ -32,12 +32,12 @@ def info(
 
     ediffi info runs/my-model --json
     """
-    from ediffi.language import Vocabulary, grouped
+    from ediffi.language import grouped
     from ediffi.model import ModelFolder, locate
 
     folder = ModelFolder(locate(model))
     if vocabulary:
-        for group, things in grouped(Vocabulary(folder.config.vocabulary)).items():
+        for group, things in grouped(folder.config.claims).items():
             typer.echo(f"{group}: {', '.join(things)}")
         return
     facts = describe(folder)
