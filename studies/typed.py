@@ -13,12 +13,12 @@ from importlib import resources
 
 from ediffi.encoders.prompt import EncodesText
 from ediffi.encoders.text import TextEncoder
-from ediffi.language import Vocabulary, understand
+from ediffi.language import understand
 from ediffi.language.nearest import Nearest
 from ediffi.model import ModelFolder, locate
 
 CONFIG = ModelFolder(locate("pictogram")).config
-VOCABULARY = Vocabulary(CONFIG.vocabulary, CONFIG.phrases, CONFIG.looks, CONFIG.name)
+VOCABULARY = CONFIG.claims
 
 
 @cache

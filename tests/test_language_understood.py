@@ -12,7 +12,7 @@ from ediffi.language.nearest import Nearest
 from ediffi.model import ModelFolder, locate
 
 CONFIG = ModelFolder(locate("pictogram")).config
-VOCABULARY = Vocabulary(CONFIG.vocabulary, CONFIG.phrases, CONFIG.looks, CONFIG.name)
+VOCABULARY = CONFIG.claims
 
 
 @cache
@@ -28,11 +28,11 @@ def read(text: str) -> Understood:
     ("text", "said"),
     [
         ("a hambruger and freis", "a hamburger and fries"),
-        ("a pengiun on an icebrg", "a penguin on an icebrg"),
+        ("a pengiun on an icebrg", "a penguin"),
         ("a elefant", "an elephant"),
         ("an umbrela", "an umbrella"),
         ("a fpx", "a fox"),
-        ("UNICRON!", "unicorn!"),
+        ("UNICRON!", "unicorn"),
         ("a rde apple", "a red apple"),
         ("a horse", "a horse"),  # not a house
         ("a goat on a lake", "a goat on a lake"),  # words themselves, one letter from known ones
@@ -75,7 +75,7 @@ def test_negations_are_left_out(text: str, said: str, left_out: str) -> None:
 
 def test_words_with_no_in_them_are_no_negations() -> None:
     for text in ("a forget-me-not beside a tree", "a note and a knot and a fox"):
-        assert read(text).text == text
+        assert not any("to be seen" in note for note in read(text).notes)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_styles_that_the_model_has_not() -> None:
         ("a dozen balloons", "four balloons", True),
         ("3 foxes", "three foxes", False),
         ("a couple of dogs", "two dogs", False),
-        ("a fox at 5 o'clock", "a fox at 5 o'clock", False),
+        ("a fox at 5 o'clock", "a fox", False),
     ],
 )
 def test_counts(text: str, said: str, told: bool) -> None:
@@ -135,6 +135,53 @@ def test_counts(text: str, said: str, told: bool) -> None:
 )
 def test_things_that_are_named(text: str, things: tuple[str, ...]) -> None:
     assert read(text).things == things
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a zebra next to a lion", "a lion"),
+        ("a wolf howling at the moon", "the moon"),
+        ("a cow jumping over the moon", "a cow over the moon"),
+        ("a ghost in a haunted house", "a house"),
+        ("a fox chasing a rabbit", "a fox and a rabbit"),
+        ("a cat on a skateboard next to a dog", "a cat next to a dog"),
+        ("a zebra on the left and a fox on the right", "a fox on the right"),
+        ("a wolf, a bear and a fox", "a bear and a fox"),
+        ("an angry cat on a red background, in 3d style", "a cat on a red background, in 3d style"),
+        ("a lion with a zebra on a red background", "a lion on a red background"),
+        ("A fluffy cat & a dog!!", "A cat and a dog"),
+        ("the mountain of a wizard", "the mountain"),
+        ("a t-rex wearing glasses", "glasses"),
+    ],
+)
+def test_what_the_model_was_never_taught_is_left_out(text: str, said: str) -> None:
+    found = read(text)
+    assert found.text == said
+    assert not VOCABULARY.unknown_words(found.text)
+    assert any(f"so {said!r} is drawn" in note for note in found.notes) or "&" in text
+    whole = understand(text, VOCABULARY, encoder, whole=True)
+    assert whole.text == text.replace("&", "and").rstrip("!") and whole.things == found.things
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("A Rocket!", "A Rocket"),
+        ('"a fox" & a (cute) dog...', "a fox and a, cute, dog"),
+        ("an \N{LEFT DOUBLE QUOTATION MARK}owl\N{RIGHT DOUBLE QUOTATION MARK}?", "an owl"),
+        ("a fox's tail / a bell", "a fox's tail, a bell"),
+        ("a t-shirt, a jack-o-lantern", "a t-shirt, a jack-o-lantern"),
+    ],
+)
+def test_marks_that_captions_do_not_have(text: str, said: str) -> None:
+    assert understand(text, VOCABULARY, whole=True).text == said
+
+
+def test_a_hyphen_makes_another_word() -> None:
+    found = read("spider-man")
+    assert not found.drawable and found.nearest == ("spider",)
+    assert read("a spider - a big one").things == ("spider",)
 
 
 def test_what_cannot_be_drawn_is_refused_with_what_is_near() -> None:

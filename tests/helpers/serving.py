@@ -36,7 +36,7 @@ class Served:
 
     def ended(self, job: str) -> dict[str, Any]:
         """The job when it has ended."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while time.monotonic() < deadline:
             told: dict[str, Any] = self.http.get(f"/v1/jobs/{job}").json()
             if told["status"] in ("done", "failed", "cancelled"):

@@ -32,12 +32,12 @@ def info(
 
     ediffi info runs/my-model --json
     """
-    from ediffi.language import Vocabulary, grouped
+    from ediffi.language import grouped
     from ediffi.model import ModelFolder, locate
 
     folder = ModelFolder(locate(model))
     if vocabulary:
-        for group, things in grouped(Vocabulary(folder.config.vocabulary)).items():
+        for group, things in grouped(folder.config.claims).items():
             typer.echo(f"{group}: {', '.join(things)}")
         return
     facts = describe(folder)
@@ -78,12 +78,42 @@ def describe(folder: ModelFolder) -> dict[str, Any]:
         "defaults": {s.name: s.sampling.model_dump(mode="json") for s in config.stages},
         "styles": list(config.styles),
         "vocabulary": list(config.vocabulary),
+        "signatures": _signatures(folder),
     }
 
 
 def _expert(expert: Expert) -> dict[str, Any]:
     facts = expert.model_dump()
     return facts | {"sigma_max": None if math.isinf(expert.sigma_max) else expert.sigma_max}
+
+
+def _signatures(folder: ModelFolder) -> dict[str, dict[str, Any]] | None:
+    """What the manifests of the weights say, by file; None without the extra `trust`."""
+    from ediffi.trust.manifest import installed
+    from ediffi.trust.verify import trusted_roots
+    from ediffi.trust.weights import model_manifests
+
+    if not installed():
+        return None
+    found = model_manifests(folder, trusted_roots())
+    return {name: {"status": m.status, "signer": m.signer} for name, m in found.items()}
+
+
+def _signed(signatures: dict[str, dict[str, Any]]) -> list[str]:
+    """A line for each file; none where nothing is signed."""
+    means = {
+        "trusted": "by somebody you trust, and unchanged",
+        "valid": "unchanged, by somebody nobody here vouches for",
+        "altered": "and CHANGED since",
+        "invalid": "with a certificate that does not count",
+        "absent": "not at all",
+    }
+    if all(s["status"] == "absent" for s in signatures.values()):
+        return []
+    return ["", "weights are signed"] + [
+        f"  {name}: {means[s['status']]}" + (f" ({s['signer']})" if s["signer"] else "")
+        for name, s in signatures.items()
+    ]
 
 
 def _readable(facts: dict[str, Any]) -> str:
@@ -109,6 +139,7 @@ def _readable(facts: dict[str, Any]) -> str:
     lines += ["", "training data"]
     for source in facts["data"]:
         lines.append(f"  {source['source']}: {source['pictures']:,} pictures, {source['licence']}")
+    lines += _signed(facts["signatures"] or {})
     if facts["styles"]:
         lines += ["", f"styles: {', '.join(facts['styles'])}"]
     if facts["vocabulary"]:

@@ -5,6 +5,7 @@ This reads short descriptions of things, colours and places; it does not transla
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 from ediffi.language.function_words import WORDS
@@ -20,23 +21,32 @@ ENGLISH = frozenset(
 )
 
 
-def to_english(
-    prompt: Tracked, known: frozenset[str], english: frozenset[str]
-) -> tuple[Tracked, tuple[str, ...]] | None:
-    """What a prompt in another language says in English, and the words in it that nothing is known
-    about; None where it is English already, or nothing is known.
+@dataclass(frozen=True)
+class InEnglish:
+    """A prompt in English; the words in it that nothing is known about, and what it says is not to
+    be seen."""
+
+    prompt: Tracked
+    unknown: tuple[str, ...]
+    negated: tuple[str, ...]
+
+
+def to_english(prompt: Tracked, known: frozenset[str], english: frozenset[str]) -> InEnglish | None:
+    """What a prompt in another language says in English; None where it is English already, or
+    nothing is known.
 
     known: names of the things the model draws, in lower case; english: more words it was taught.
 
-    >>> to_english(Tracked.of("红色背景上的一只狐狸"), frozenset(["fox"]), frozenset())[0].text
+    >>> to_english(Tracked.of("红色背景上的一只狐狸"), frozenset(["fox"]), frozenset()).prompt.text
     'a fox on a red background'
     """
     for language in _likely(prompt.text, known, english):
-        found, missed = Lexicon.of(language, known).read(prompt.text)
-        said = sentence(found, WORDS.get(language))
+        parts, negated = Lexicon.of(language, known).affirmed(prompt.text)
+        said = sentence([part for part in parts if part.word], WORDS.get(language))
         if said.text:
             origin = tuple(span and prompt.source(span) for span in said.origin)
-            return Tracked(said.text, origin), tuple(missed)
+            unknown = tuple(part.phrase for part in parts if not part.word)
+            return InEnglish(Tracked(said.text, origin), unknown, tuple(negated))
     return None
 
 
@@ -57,19 +67,21 @@ def _likely(text: str, known: frozenset[str], english: frozenset[str]) -> list[s
     if 2 * sum(word in plain for word in words) >= len(words):
         return []  # most prompts: the table is not even read
     plain |= _english_words()
-    in_english, most, best = sum(word in plain for word in words), 0, ""
+    in_english, most, best = sum(word in plain for word in words), (0, 0), ""
     for language in LATIN:
         lexicon = Lexicon.of(language, known)
-        found, missed = lexicon.read(text)
-        hits = len(words) - len(missed)
+        parts = lexicon.read(text)
+        found = [part for part in parts if part.word]
+        missed = len(parts) - len(found)
+        hits = len(words) - missed
         foreign = [part.word.kind for part in found if part.word and part.phrase not in plain]
-        if hits <= max(in_english, len(missed)) or not ("thing" in foreign or len(foreign) > 1):
+        if hits <= max(in_english, missed) or not ("thing" in foreign or len(foreign) > 1):
             continue
         exact = sum(part.phrase in lexicon.phrases for part in found)
         things = [part.word.value for part in found if part.word and part.word.kind == "thing"]
         taught = sum(name in known for name in things)
-        if hits + exact + taught > most:
-            most, best = hits + exact + taught, language
+        if (hits, exact + taught) > most:
+            most, best = (hits, exact + taught), language
     return [best] if best else []
 
 

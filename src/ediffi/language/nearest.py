@@ -10,6 +10,7 @@ from functools import cache
 import torch.nn.functional as F
 from torch import Tensor
 
+from ediffi.core.once import Once
 from ediffi.encoders.prompt import EncodesText
 from ediffi.language.lexicon import table
 from ediffi.language.vocabulary import Vocabulary, stem
@@ -18,6 +19,8 @@ from ediffi.language.vocabulary import Vocabulary, stem
 # studies/typed_nouns.txt.
 KEYWORD, SUBGROUP, GROUP, NOTHING = 0.3, 0.4, 0.5, 0.55
 SAME = 0.7  # least cosine of a thing and a word that is said of it alone, to be a name of it
+
+ENCODED: Once[Tensor] = Once()  # the labels of a vocabulary, by encoder
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Nearest:
         self.labels = list(vocabulary.things)
         self.keywords = vocabulary.keywords
         self.encoder = encoder
-        self.vectors = self._encode(self.labels)
+        self.vectors = ENCODED(encoder, tuple(self.labels), lambda: self._encode(self.labels))
         self.groups = _groups()
 
     def _encode(self, texts: Sequence[str]) -> Tensor:

@@ -3,8 +3,7 @@ to draw."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +13,7 @@ from ediffi.language.english import counted, mended_articles, without_negations
 from ediffi.language.languages import is_foreign, to_english
 from ediffi.language.nearest import Nearest, Offer
 from ediffi.language.styles import named_styles
+from ediffi.language.taught import without_marks, without_strange_words
 from ediffi.language.tracked import Span, Tracked
 from ediffi.language.typos import mend
 from ediffi.language.vocabulary import (
@@ -84,14 +84,12 @@ class _Reading:
         self.vocabulary = vocabulary
         self.encoder = encoder
         self.notes: list[str] = []
+        self.offers: tuple[Offer, ...] = ()
+        self.unknown: list[str] = []
 
     @cached_property
     def nearest(self) -> Nearest | None:
         return Nearest(self.vocabulary, self.encoder()) if self.encoder else None
-
-    @property
-    def words(self) -> list[re.Match[str]]:
-        return list(WORD.finditer(self.prompt.text))
 
     @property
     def things(self) -> tuple[str, ...]:
@@ -106,34 +104,36 @@ class _Reading:
         named = name_emoji(self.prompt, known)
         taught = frozenset(word for phrase in vocabulary.words for word in words_of(phrase))
         found = to_english(named, known, taught)
-        self.prompt, missed = found or (named, ())
+        self.prompt = found.prompt if found else named
         if self.prompt.text != self.typed:
+            missed = found.unknown if found else ()
             unknown = f"; nothing is known of {', '.join(missed)}" if missed else ""
             self.notes.append(f"{self.typed!r} is understood as {self.prompt.text!r}{unknown}")
+        self._left_out(found.negated if found else ())
         return found is not None
 
-    def rewrite(self, words: Mapping[Span, str]) -> None:
-        """Other words in the places of some, and say so."""
-        for span, piece in words.items():
-            self.notes.append(f"{self.prompt.text[slice(*span)]!r} is understood as {piece!r}")
-        for span, piece in reversed(list(words.items())):
-            self.prompt = mended_articles(self.prompt.replace(span, piece), span)
+    def rewrite(self, words: Mapping[str, str]) -> None:
+        """Other words in the places of some, and say so. words: in lower case -> instead."""
+        found = [m for m in WORD.finditer(self.prompt.text) if m[0].lower() in words]
+        for match in found:
+            piece = words[match[0].lower()]
+            self.notes.append(f"{match[0]!r} is understood as {piece!r}")
+        for match in reversed(found):
+            replaced = self.prompt.replace(match.span(), words[match[0].lower()])
+            self.prompt = mended_articles(replaced, match.span())
 
     def mend_typos(self) -> None:
         """Words that one known word is near to."""
-        unknown = self.vocabulary.unknown_words(self.prompt.text)
-        if self.encoder is None or not unknown:
-            return
-        mended = {word: mend(word, self.vocabulary, self.encoder) for word in unknown}
-        found = [(word.span(), mended.get(word[0].lower())) for word in self.words]
-        self.rewrite({span: right for span, right in found if right})
+        if self.encoder is not None:
+            unknown = self.vocabulary.unknown_words(self.prompt.text)
+            near = {word: mend(word, self.vocabulary, self.encoder) for word in unknown}
+            self.rewrite({word: right for word, right in near.items() if right})
 
     def read_english(self) -> None:
-        """Negations, styles and counts, as captions have them."""
+        """Negations, styles, counts and punctuation, as captions have them."""
         model = self.vocabulary.model
-        self.prompt, left_out = without_negations(self.prompt)
-        for said in left_out:
-            self.notes.append(f"{said!r} is left out: only say what is to be seen")
+        self.prompt, negated = without_negations(self.prompt)
+        self._left_out(negated)
         self.prompt, styles, others = named_styles(self.prompt, self.vocabulary.looks)
         for said, style in styles:
             self.notes.append(f"{said!r}: drawn {style}")
@@ -144,53 +144,70 @@ class _Reading:
         self.prompt, large = counted(self.prompt, self.vocabulary)
         for said in large:
             self.notes.append(f"{said!r}: four of a thing is the most that {model} draws")
+        if self.things:
+            self.prompt = without_marks(self.prompt)
 
     def name_things(self) -> None:
-        """Words that are other names of things."""
-        offers = {offer.word: offer.label for offer in self.offers() if offer.same}
-        found = [(word.span(), offers.get(word[0].lower())) for word in self.words]
-        self.rewrite({span: label for span, label in found if label})
-
-    def offers(self) -> tuple[Offer, ...]:
-        """Things near to the words that the model was not taught; where it was taught none, to any
-        word that may name a thing."""
+        """Words that are other names of things; and what is near to the words that the model was
+        not taught, or where it was taught none, to any word that may name a thing."""
         words = _nouns(self.prompt.text)
+        self.unknown = self.vocabulary.unknown_words(self.prompt.text)
         if self.things:
-            unknown = self.vocabulary.unknown_words(self.prompt.text)
-            words = [word for word in words if word in unknown]
+            words = [word for word in words if word in self.unknown]
         if self.nearest is None or not words:
-            return ()
-        return tuple(offer for word in words if (offer := self.nearest.offer(word)))
+            return
+        offers = [offer for word in words if (offer := self.nearest.offer(word))]
+        same = {offer.word: offer.label for offer in offers if offer.same}
+        self.rewrite(same)
+        self.offers = tuple(offer for offer in offers if not offer.same)
+        self.unknown = [word for word in self.unknown if word not in same]
 
-    def done(self) -> Understood:
-        """What came out, and what is unknown in it."""
-        vocabulary, things, offers = self.vocabulary, self.things, self.offers()
-        unknown = vocabulary.unknown_words(self.prompt.text)
-        if things and unknown:
-            near = "".join(f"; nearest to {o.word!r} is {o.label!r}" for o in offers)
+    def leave_out(self) -> None:
+        """What the model was never taught, where something is left without it."""
+        self.prompt = without_strange_words(self.prompt, self.vocabulary)
+
+    def done(self, *, whole: bool) -> Understood:
+        """What came out, and what is unknown in it. whole: nothing of it was left out."""
+        vocabulary, things = self.vocabulary, self.things
+        if things and self.unknown:
+            near = "".join(f"; nearest to {o.word!r} is {o.label!r}" for o in self.offers)
+            out = "" if whole else f", so {self.prompt.text!r} is drawn"
+            unknown = ", ".join(map(repr, self.unknown))
             self.notes.append(
-                f"{vocabulary.model} was never taught {', '.join(map(repr, unknown))}: it draws "
+                f"{vocabulary.model} was never taught {unknown}{out}: it draws "
                 f"{len(vocabulary.things)} things, see `ediffi info --vocabulary`{near}"
             )
-        nearest = tuple(dict.fromkeys(offer.label for offer in offers))
+        nearest = tuple(dict.fromkeys(offer.label for offer in self.offers))
         if not things and not nearest and self.nearest and _nouns(self.prompt.text):
             ranked = self.nearest.ranked(self.prompt.text)[:SHOWN]
             nearest = tuple(label for label, cosine in ranked if cosine >= SIMILAR)
         notes = tuple(self.notes)
-        return Understood(self.typed, self.prompt, things, notes, offers, nearest, bool(things))
+        return Understood(
+            self.typed, self.prompt, things, notes, self.offers, nearest, bool(things)
+        )
+
+    def _left_out(self, negated: Iterable[str]) -> None:
+        for said in negated:
+            self.notes.append(f"{said!r} is left out: only say what is to be seen")
 
 
 def understand(
-    text: str, vocabulary: Vocabulary, encoder: Callable[[], EncodesText] | None = None
+    text: str,
+    vocabulary: Vocabulary,
+    encoder: Callable[[], EncodesText] | None = None,
+    *,
+    whole: bool = False,
 ) -> Understood:
     """A tidy prompt in the words that a model was taught.
 
     Emoji and other languages become English; typos near one known word are mended, negations left
-    out, styles named as the model does, counts above four made four. A prompt in captions' words is
-    left as it is, byte for byte, and so is any for a model that claims no vocabulary.
+    out, styles named as the model does, counts above four made four; and what the model was never
+    taught is left out, where something is left. A prompt in captions' words is left as it is, byte
+    for byte, and so is any for a model that claims no vocabulary.
 
     encoder: gives the model's text encoder, asked for only if there are unknown words; without it
     no typo is mended and nothing near is offered.
+    whole: keep what the model was never taught.
     """
     reading = _Reading(text, vocabulary, encoder)
     if not vocabulary.things:
@@ -200,9 +217,10 @@ def understand(
             return Understood(text, reading.prompt, drawable=False)
         reading.mend_typos()
         reading.read_english()
-    if not reading.things:
-        reading.name_things()
-    return reading.done()
+    reading.name_things()
+    if not whole:
+        reading.leave_out()
+    return reading.done(whole=whole)
 
 
 def _nouns(text: str) -> list[str]:

@@ -86,8 +86,8 @@ class Vocabulary:
         while position < len(words):
             for size in range(min(longest, len(words) - position), 0, -1):
                 label = self.labels.get(tuple(stems[position : position + size]))
-                if label is not None:
-                    span = words[position].start(), words[position + size - 1].end()
+                span = words[position].start(), words[position + size - 1].end()
+                if label is not None and not _goes_on(text, span):
                     found.append((span, label))
                     break
             else:
@@ -101,6 +101,12 @@ class Vocabulary:
         if not self.things:
             return []
         return [word for word in dict.fromkeys(words_of(text)) if stem(word) not in self.known]
+
+
+def _goes_on(text: str, span: Span) -> bool:
+    """Whether a hyphen makes another word of it: spider-man is no spider."""
+    start, end = span
+    return bool(re.search(r"\w-$", text[:start]) or re.match(r"-\w", text[end:]))
 
 
 def words_of(text: str) -> list[str]:

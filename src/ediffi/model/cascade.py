@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Unpack, cast, overload
 
-import torch
 from huggingface_hub import ModelHubMixin
 from PIL import Image
 from torch import Tensor
@@ -22,7 +21,13 @@ from ediffi.model.denoiser import read_denoiser
 from ediffi.model.folder import ModelFolder, locate, save_model
 from ediffi.model.parts import Parts
 from ediffi.model.plan import Plan, plan
-from ediffi.model.request import AnyPainting, AnyStyle, Options, Request, WordedOptions
+from ediffi.model.request import (
+    GenerateOptions,
+    Options,
+    Request,
+    WordedOptions,
+    spelled_out,
+)
 from ediffi.model.run import run
 from ediffi.model.stage import Stage
 from ediffi.paint import Painting
@@ -114,26 +119,9 @@ class Cascade(
         """
         return run(plan, self)
 
+    @spelled_out
     def stream(
-        self,
-        prompts: str | Sequence[str] | None,
-        *,
-        seeds: int | Sequence[int] = 0,
-        num_images: int = 1,
-        stop_at: int | None = None,
-        start_from: Picture | None = None,
-        num_steps: int | Sequence[int] | None = None,
-        guidance_scale: float | Sequence[float] | None = None,
-        sampler: str | None = None,
-        use: Collection[str] | None = None,
-        style: AnyStyle = None,
-        style_strength: float | None = None,
-        style_stages: Collection[str] | None = None,
-        regions: AnyPainting = None,
-        looks: bool = True,
-        anyway: bool = True,
-        tile: int | None = None,
-        dtype: torch.dtype = torch.bfloat16,
+        self, prompts: str | Sequence[str] | None, **options: Unpack[GenerateOptions]
     ) -> Iterator[Event]:
         """Draw `num_images` pictures of every prompt, telling of each step as it is done.
 
@@ -157,8 +145,8 @@ class Cascade(
                 each prompt.
             looks: whether seeds choose what the prompt leaves open: the style, where there is no
                 reference either, and the background.
-            anyway: whether prompts are drawn in which the model was taught nothing; an error
-                otherwise.
+            anyway: whether words that the model was never taught are read, and prompts drawn that
+                have no others. False: such words are left out, such prompts an error.
             tile: side of the tiles in which upscalers draw, to bound memory.
             dtype: bfloat16 for autocast; float32 is slower and repeats to 1e-4 in any batch.
 
@@ -168,35 +156,15 @@ class Cascade(
         Raises:
             UserError: a bad prompt or option, before anything is drawn.
         """
-        request = Request.of(
-            prompts=prompts,
-            seeds=seeds,
-            num_images=num_images,
-            stop_at=stop_at,
-            start_from=start_from,
-            num_steps=num_steps,
-            guidance_scale=guidance_scale,
-            sampler=sampler,
-            use=use,
-            style=style,
-            style_strength=style_strength,
-            style_stages=style_stages,
-            regions=regions,
-            looks=looks,
-            anyway=anyway,
-            tile=tile,
-            dtype=dtype,
-        )
-        return self.run(self.plan(request))
+        return self.run(self.plan(Request.of(prompts=prompts, **options)))
 
     @overload
     def generate(
         self,
         prompts: str | Sequence[str] | None,
         *,
-        regions: AnyPainting = None,
         output: Literal["tensor"] = "tensor",
-        **options: Unpack[WordedOptions],
+        **options: Unpack[GenerateOptions],
     ) -> Tensor: ...
 
     @overload
@@ -204,58 +172,24 @@ class Cascade(
         self,
         prompts: str | Sequence[str] | None,
         *,
-        regions: AnyPainting = None,
         output: Literal["pil"],
-        **options: Unpack[WordedOptions],
+        **options: Unpack[GenerateOptions],
     ) -> list[Image.Image]: ...
 
+    @spelled_out
     def generate(
         self,
         prompts: str | Sequence[str] | None,
         *,
-        seeds: int | Sequence[int] = 0,
-        num_images: int = 1,
-        stop_at: int | None = None,
-        start_from: Picture | None = None,
-        num_steps: int | Sequence[int] | None = None,
-        guidance_scale: float | Sequence[float] | None = None,
-        sampler: str | None = None,
-        use: Collection[str] | None = None,
-        style: AnyStyle = None,
-        style_strength: float | None = None,
-        style_stages: Collection[str] | None = None,
-        regions: AnyPainting = None,
-        looks: bool = True,
-        anyway: bool = True,
-        tile: int | None = None,
-        dtype: torch.dtype = torch.bfloat16,
         output: Output = "tensor",
+        **options: Unpack[GenerateOptions],
     ) -> Tensor | list[Image.Image]:
         """The pictures of `stream`, when all is done; its options.
 
         Returns:
             (B, 3, H, W) in [-1, 1], or with output="pil" a list of PIL pictures.
         """
-        request = Request.of(
-            prompts=prompts,
-            seeds=seeds,
-            num_images=num_images,
-            stop_at=stop_at,
-            start_from=start_from,
-            num_steps=num_steps,
-            guidance_scale=guidance_scale,
-            sampler=sampler,
-            use=use,
-            style=style,
-            style_strength=style_strength,
-            style_stages=style_stages,
-            regions=regions,
-            looks=looks,
-            anyway=anyway,
-            tile=tile,
-            dtype=dtype,
-        )
-        return self._draw(request, output)
+        return self._draw(Request.of(prompts=prompts, **options), output)
 
     __call__ = generate
 
@@ -279,27 +213,14 @@ class Cascade(
         **options: Unpack[WordedOptions],
     ) -> list[Image.Image]: ...
 
+    @spelled_out
     def paint(
         self,
         prompts: str | Sequence[str],
         regions: Painting | Sequence[Painting | None],
         *,
-        seeds: int | Sequence[int] = 0,
-        num_images: int = 1,
-        stop_at: int | None = None,
-        start_from: Picture | None = None,
-        num_steps: int | Sequence[int] | None = None,
-        guidance_scale: float | Sequence[float] | None = None,
-        sampler: str | None = None,
-        use: Collection[str] | None = None,
-        style: AnyStyle = None,
-        style_strength: float | None = None,
-        style_stages: Collection[str] | None = None,
-        looks: bool = True,
-        anyway: bool = True,
-        tile: int | None = None,
-        dtype: torch.dtype = torch.bfloat16,
         output: Output = "tensor",
+        **options: Unpack[WordedOptions],
     ) -> Tensor | list[Image.Image]:
         """`generate`, with phrases of the prompts where they are painted: see `ediffi.paint`.
 
@@ -307,26 +228,7 @@ class Cascade(
         >>> cascade.paint("a cat and a rocket", regions).shape        # doctest: +SKIP
         torch.Size([1, 3, 1024, 1024])
         """
-        request = Request.of(
-            prompts=prompts,
-            regions=regions,
-            seeds=seeds,
-            num_images=num_images,
-            stop_at=stop_at,
-            start_from=start_from,
-            num_steps=num_steps,
-            guidance_scale=guidance_scale,
-            sampler=sampler,
-            use=use,
-            style=style,
-            style_strength=style_strength,
-            style_stages=style_stages,
-            looks=looks,
-            anyway=anyway,
-            tile=tile,
-            dtype=dtype,
-        )
-        return self._draw(request, output)
+        return self._draw(Request.of(prompts=prompts, regions=regions, **options), output)
 
     @overload
     def vary(
@@ -342,43 +244,16 @@ class Cascade(
         self, picture: Picture | Style, *, output: Literal["pil"], **options: Unpack[Options]
     ) -> list[Image.Image]: ...
 
+    @spelled_out
     def vary(
-        self,
-        picture: Picture | Style,
-        *,
-        seeds: int | Sequence[int] = 0,
-        num_images: int = 1,
-        stop_at: int | None = None,
-        start_from: Picture | None = None,
-        num_steps: int | Sequence[int] | None = None,
-        guidance_scale: float | Sequence[float] | None = None,
-        sampler: str | None = None,
-        style_strength: float | None = None,
-        style_stages: Collection[str] | None = None,
-        tile: int | None = None,
-        dtype: torch.dtype = torch.bfloat16,
-        output: Output = "tensor",
+        self, picture: Picture | Style, *, output: Output = "tensor", **options: Unpack[Options]
     ) -> Tensor | list[Image.Image]:
         """Variations of a picture, told of by its embedding alone; options of `generate`.
 
         >>> cascade.vary("fox.png", num_images=4, stop_at=64).shape   # doctest: +SKIP
         torch.Size([4, 3, 64, 64])
         """
-        request = Request.of(
-            style=picture,
-            seeds=seeds,
-            num_images=num_images,
-            stop_at=stop_at,
-            start_from=start_from,
-            num_steps=num_steps,
-            guidance_scale=guidance_scale,
-            sampler=sampler,
-            style_strength=style_strength,
-            style_stages=style_stages,
-            tile=tile,
-            dtype=dtype,
-        )
-        return self._draw(request, output)
+        return self._draw(Request.of(style=picture, **options), output)
 
     def _draw(self, request: Request, output: Output) -> Tensor | list[Image.Image]:
         if output not in ("tensor", "pil"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
@@ -12,6 +13,7 @@ from ediffi.diffusion.experts import Interval, check_tiling
 from ediffi.diffusion.samplers import SAMPLERS
 from ediffi.diffusion.sigmas import NoiseDistribution, karras_schedule
 from ediffi.encoders.spec import EncoderSpec
+from ediffi.language.vocabulary import Vocabulary
 from ediffi.networks.config import UNetConfig
 
 StageName = Literal["base", "sr256", "sr1024"]
@@ -151,6 +153,11 @@ class ModelConfig(BaseModel):
     def phrases(self) -> tuple[str, ...]:
         """What captions of its training said beside the vocabulary: words and styles."""
         return (*self.words, *self.styles)
+
+    @cached_property
+    def claims(self) -> Vocabulary:
+        """What it says that it draws, as prompts are understood by."""
+        return Vocabulary(self.vocabulary, self.phrases, self.looks, self.name)
 
     def stage(self, name: str) -> StageConfig:
         """The stage of that name."""

@@ -131,12 +131,11 @@ def _subjects(
     if request.prompts is None:
         each = [Subject(None, None, style) for style in styles]
         return tuple(subject for subject in each for _ in range(request.num_images))
-    model = config.name
-    vocabulary = Vocabulary(config.vocabulary, config.phrases, config.looks, model=model)
     out: list[Subject] = []
     for prompt, style, painting in zip(request.prompts, styles, paintings, strict=True):
-        understood = understand(check_prompt(prompt), vocabulary, encoder)
-        _tell(understood, vocabulary, request.anyway)
+        tidy = check_prompt(prompt)
+        understood = understand(tidy, config.claims, encoder, whole=request.anyway)
+        _tell(understood, config.claims, request.anyway)
         text = understood.text
         placement = place(prompt, painting, understood) if painting else None
         subjects: dict[str, Subject] = {}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Self, TypedDict, TypeVar
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Self, TypedDict, TypeVar, get_args, get_type_hints
 
 import torch
 from PIL import Image
@@ -108,7 +109,8 @@ class Request(BaseModel):
         either, and the background.
     people: attribute -> value -> share, or "equal": what a prompt leaves open of the people that
         it names is drawn from these shares and said, see `with_people`. None: nothing is.
-    anyway: whether prompts are drawn in which the model was taught nothing; refused otherwise.
+    anyway: whether words that the model was never taught are read, and prompts drawn that have no
+        others; otherwise such words are left out, and such prompts refused.
     tile: side in pixels of the tiles in which upscalers draw, to bound memory.
     dtype: bfloat16 for autocast ("bf16" in JSON); float32 ("fp32") is slower and repeats to 1e-4 in
         any batch.
@@ -213,3 +215,29 @@ class WordedOptions(Options, total=False):
     style: AnyStyle
     looks: bool
     anyway: bool
+
+
+class GenerateOptions(WordedOptions, total=False):
+    """And what is painted."""
+
+    regions: AnyPainting
+
+
+C = TypeVar("C", bound=Callable[..., object])
+
+
+def spelled_out(method: C) -> C:
+    """Let `help` and `inspect` tell each keyword that `**options: Unpack[...]` stands for, with its
+    default in a `Request`."""
+    whole = inspect.signature(method)
+    *others, options = whole.parameters.values()
+    (keywords,) = get_args(get_type_hints(method)[options.name])
+    for name, kind in keywords.__annotations__.items():
+        default = Request.model_fields[name].default
+        one = default[0] if isinstance(default, tuple) and len(default) == 1 else default
+        said = getattr(kind, "__forward_arg__", kind)  # as it is written above
+        others.append(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=one, annotation=said)
+        )
+    method.__signature__ = whole.replace(parameters=others)  # type: ignore[attr-defined]
+    return method

@@ -12,7 +12,6 @@ from fastapi import FastAPI
 import ediffi
 from ediffi.model import Cascade
 from ediffi.server import studio
-from ediffi.server.about import Words
 from ediffi.server.engine import Engine
 from ediffi.server.errors import handle_errors
 from ediffi.server.guard import Guard
@@ -21,6 +20,7 @@ from ediffi.server.metrics import Metrics
 from ediffi.server.routes import a1111, health, images, jobs, model
 from ediffi.server.service import Service
 from ediffi.server.settings import Settings
+from ediffi.server.words import Words
 
 
 def create_app(cascade: Cascade, settings: Settings | None = None) -> FastAPI:

@@ -17,7 +17,7 @@ from ediffi.model.asks import Ask, Denoise, Prepare, inference
 from ediffi.model.stage import Stage
 
 GAIN = 1.2  # of pictures per second, that doubling a batch must bring
-SATURATED = 0.5  # seconds that one picture alone takes, from which on batches gain nothing
+LONG = 0.5  # seconds of an evaluation, after which works may join and leave again
 MOST = 64  # pictures in a batch
 KEPT = 8  # stacked inputs, at most
 
@@ -117,9 +117,9 @@ def _stack(conds: Sequence[StageInput]) -> StageInput:
 
 def measured_budget(stage: Stage, dtype: torch.dtype) -> int:
     """How many pictures of a stage are best evaluated together on this machine: batches are doubled
-    while that raises the pictures per second by `GAIN`."""
+    while that raises the pictures per second by `GAIN`, and an evaluation is not too `LONG`."""
     best, size = _seconds(stage, 1, dtype), 1
-    while best < SATURATED and size < MOST:
+    while 1.5 * best * size < LONG and size < MOST:
         try:
             doubled = _seconds(stage, 2 * size, dtype) / (2 * size)
         except torch.OutOfMemoryError:
@@ -143,7 +143,7 @@ def _seconds(stage: Stage, size: int, dtype: torch.dtype) -> float:
     with inference(stage.device, dtype):
         cond = stage.condition(_silence(config.network.roles, size), range(size), low_res, 0.0)
         stage.denoiser(x, sigma, cond)  # computes what is kept
-        while len(seconds) < 3 and sum(seconds) < SATURATED:
+        while len(seconds) < 3 and sum(seconds) < LONG:
             start = clock()
             stage.denoiser(x, sigma, cond).sum().item()
             seconds.append(clock() - start)

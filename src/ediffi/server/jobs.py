@@ -58,7 +58,7 @@ class Jobs:
             try:
                 body = self.store.request(row.id)
                 self.store.waits_again(row.id)
-                self._take(row, body, self._planned(body))
+                self._take(row, body, self.planned(body))
             except (UserError, OSError) as error:
                 self.store.ended(row.id, "failed", (), f"after a restart: {error}")
 
@@ -81,7 +81,7 @@ class Jobs:
                 return _same(earlier, digest), False
         self._check_room(client)
         with PLANNING:
-            plan = self._planned(body)
+            plan = self.planned(body)
         row = Row(
             id=uuid.uuid4().hex,
             client=client,
@@ -180,7 +180,12 @@ class Jobs:
         self._writer.shutdown()
         self.store.close()
 
-    def _planned(self, body: bytes) -> Plan:
+    def planned(self, body: bytes) -> Plan:
+        """What a request means for the model.
+
+        Raises:
+            UserError: a bad request.
+        """
         request = read_request(body, self.settings.limits)
         with noted_by(lambda _: None):  # they are in the plan's notes
             return self.cascade.plan(request)

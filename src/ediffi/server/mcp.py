@@ -60,7 +60,7 @@ def tools(url: str, api_key: str | None = None) -> MCPServer:
     server = MCPServer("ediffi", version=ediffi.__version__, instructions=INSTRUCTIONS)
     remote = Remote(url, api_key)
 
-    @server.tool()
+    @server.tool(structured_output=False)
     async def draw(
         prompt: str,
         context: Context,

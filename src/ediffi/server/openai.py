@@ -189,5 +189,6 @@ def in_their_words(error: UserError) -> ApiError:
     """What is wrong with a request, by the name of the parameter here."""
     text = str(error)
     field = next((field for field in PARAMS if text.startswith(field)), None)
-    param = PARAMS.get(field or "", "prompt" if "prompt" in text else None)
+    of_prompt = "prompt" in text or text.startswith("nothing is known")
+    param = PARAMS.get(field or "", "prompt" if of_prompt else None)
     return ApiError(400, text, param=param, code="invalid_request")

@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from ediffi.model import Cascade
-from ediffi.server.about import Words
 from ediffi.server.engine import Engine
 from ediffi.server.jobs import Jobs
 from ediffi.server.metrics import Metrics
 from ediffi.server.settings import Settings
+from ediffi.server.words import Words
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from pydantic import BaseModel, Field
 
 from ediffi.core.errors import UserError
 from ediffi.server.about import described
+from ediffi.server.attention import attention
 from ediffi.server.errors import RESPONSES, ApiError
 from ediffi.server.restore import settings_of
-from ediffi.server.service import TheService
+from ediffi.server.service import Client, TheService
 
 router = APIRouter(prefix="/v1", tags=["model"], responses=RESPONSES)
 
@@ -25,6 +26,21 @@ def model(service: TheService) -> dict[str, Any]:
     limits, settings = asdict(service.settings.limits), service.settings
     kept = {"days": settings.days, "bytes": settings.kept_bytes}
     return described(service.cascade) | {"limits": limits, "retention": kept}
+
+
+class Looked(BaseModel):
+    """id: of a job; n: number of its picture."""
+
+    id: str = Field(max_length=64)
+    n: int = Field(default=0, ge=0, le=9999)
+
+
+@router.post("/attention")
+def where_words_went(service: TheService, client: Client, looked: Looked) -> dict[str, Any]:
+    """Where each word of a picture's prompt went, by the first stage's attention: `map` is `size`
+    (height, width) bytes in base64, 255 where any word was looked at most."""
+    row = service.jobs.row(looked.id, client)
+    return attention(service.jobs, service.words, row, looked.n)
 
 
 class Typed(BaseModel):
