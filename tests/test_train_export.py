@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 from helpers.training import bert_text, config, run, scenes_of
 
 from ediffi.encoders import EncoderSpec
-from ediffi.model import Cascade, ModelFolder
+from ediffi.model import Cascade
 from ediffi.networks import STAGES
 from ediffi.pictogram.grid import Grid
-from ediffi.train.card import write_card
 from ediffi.train.export import export_stage, stage_config
 from ediffi.train.state import stage_state
 
@@ -31,19 +29,6 @@ def test_stages_in_one_folder_draw_together(grid: Grid, bert_folder: Path, tmp_p
     assert all(s.listens == ("t5",) for s in cascade.config.stages)
     assert cascade.config.vocabulary and cascade.config.data[0].licence == "MIT"
     assert cascade.generate("a fox", seeds=1, stop_at=256).shape == (1, 3, 256, 256)
-
-
-def test_a_card_is_written_and_a_persons_own_is_kept(model_folder: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "my-model"
-    shutil.copytree(model_folder, folder)
-    write_card(folder)
-    said = (folder / "README.md").read_text()
-    for stage in ModelFolder(folder).config.stages:
-        assert f"| {stage.name} | {stage.resolution} | {stage.images_seen} |" in said
-    assert ModelFolder(folder).hash in said and 'ediffi generate "a red fox"' in said
-    (folder / "README.md").write_text("my words")
-    write_card(folder)
-    assert (folder / "README.md").read_text() == "my words"
 
 
 @pytest.mark.parametrize("stage", STAGES)

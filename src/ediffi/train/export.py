@@ -12,8 +12,8 @@ from ediffi.core.types import DataSource
 from ediffi.data.collection import Collection
 from ediffi.encoders import EncoderSpec
 from ediffi.model import ModelConfig, ModelFolder, StageConfig, locate, save_model
+from ediffi.model.card import write_card
 from ediffi.networks import RESOLUTIONS, STAGES, named_as_now
-from ediffi.train.card import write_card
 from ediffi.train.config import Origin, Recipe
 from ediffi.train.state import TrainState
 

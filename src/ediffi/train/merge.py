@@ -10,8 +10,8 @@ from torch import Tensor
 from ediffi.core.errors import UserError
 from ediffi.diffusion.tree import ROOT
 from ediffi.model import ModelFolder, save_model
+from ediffi.model.card import write_card
 from ediffi.model.config import Expert, StageConfig
-from ediffi.train.card import write_card
 from ediffi.train.plan import Plan, Trained, expert_weights
 
 State = dict[str, Tensor]

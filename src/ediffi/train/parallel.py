@@ -8,6 +8,7 @@ gathers a block's weights while it is computed.
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -117,23 +118,34 @@ def processes(device: str, form: Form = "ddp") -> Iterator[Ranks]:
     """The ranks of this run: those that torchrun has started, or this process alone.
 
     Raises:
-        UserError: no such device; or another process ended while this one waited for it.
+        UserError: no such device; or another process ended while this one waited for it, which one
+            of those that are left says, and the rest leave with exit code 2.
     """
-    world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
     here = pick_device(device, int(os.environ.get("LOCAL_RANK", 0)))
-    if world == 1:
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield Ranks(here)
         return
     backend = "cpu:gloo,cuda:nccl" if here.type == "cuda" else "gloo"
-    dist.init_process_group(backend, rank=rank, world_size=world)
+    store, rank, world = next(dist.rendezvous("env://"))
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world)
     try:
         yield Ranks(here, rank, world, form)
     except RuntimeError as error:
         if not any(word in str(error) for word in LOST):
             raise
+        if not _first_to_say(store):
+            sys.exit(2)
         raise UserError(
             "another process of the run ended, so this one stops too: its last checkpoint is good, "
             "the same command goes on from there"
         ) from error
     finally:
         dist.destroy_process_group()
+
+
+def _first_to_say(store: dist.Store) -> bool:
+    """Whether no other rank has said so before: one line is enough."""
+    try:
+        return store.add("said", 1) == 1
+    except RuntimeError:  # kept by the process that ended
+        return True

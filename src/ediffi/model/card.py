@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ediffi.core.files import write_atomically
-from ediffi.model import ModelFolder, StageConfig
+from ediffi.model.config import StageConfig
+from ediffi.model.folder import ModelFolder
 
 OURS = "<!-- written by `ediffi train`, each time anew; to keep your words, delete this line -->"
 STAGES = ("stage", "pixels", "images seen", "p(sigma): mean, std of log", "experts", "parameters")
