@@ -52,7 +52,7 @@ STAGES = {
 
     ediffi train base --set optimiser.learning_rate=5e-4 --show   # the whole recipe
 
-    torchrun --nproc-per-node 2 -m ediffi train base --parallel fsdp   # two processes, one run
+    torchrun --nproc-per-node 2 -m -- ediffi train base --parallel fsdp   # two processes, one run
     """,
     "sr256": """Train the first upscaler: 64x64 to 256x256 pixels.
 
