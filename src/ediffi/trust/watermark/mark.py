@@ -10,14 +10,15 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ediffi.core.errors import UserError
+from ediffi.core.files import write_atomically
 from ediffi.core.pixels import from_uint8, to_uint8
 from ediffi.trust.watermark.carriers import CELLS, FINE, SIDE, Carriers, carriers
 from ediffi.trust.watermark.code import CHECK, TRIES, Payload, decode, encode
@@ -61,8 +62,10 @@ class Watermark:
         return cls(marker, float(facts["strength"]))
 
     def save(self, path: Path, *, width: int) -> None:
-        state = {name: t.detach().contiguous() for name, t in self.marker.state_dict().items()}
-        save_file(state, path, {"width": str(width), "strength": str(self.strength)})
+        """Raises UserError: it cannot be written."""
+        state = {name: t.detach().half() for name, t in self.marker.state_dict().items()}
+        facts = {"width": str(width), "strength": str(self.strength)}
+        write_atomically(path, safetensors.torch.save(state, facts))
 
     @torch.no_grad()
     def embed(
