@@ -70,6 +70,7 @@ class Verified:
                 "chance_if_unmarked": self.watermark.chance,
                 "share_seen": self.watermark.share,
                 "mirrored": self.watermark.mirrored,
+                "wrong_bits": self.watermark.wrong,
             }
         return facts | {"rests_on": self.rests_on, "means": WORDS[self.verdict]}
 

@@ -34,12 +34,14 @@ FLOOR = 1.6  # energy of a place that is worth reading; about 1 without a mark
 @dataclass(frozen=True)
 class MarkFound:
     """payload: what it says; chance: how likely an unmarked picture says anything at all;
-    share: of the marked canvas that is seen; mirrored: whether the picture was."""
+    share: of the marked canvas that is seen; mirrored: whether the picture was; wrong: of its 128
+    bits, those that were read wrong and mended."""
 
     payload: Payload
     chance: float
     share: float
     mirrored: bool
+    wrong: int
 
 
 class Watermark:
@@ -93,7 +95,9 @@ class Watermark:
                 tries += len(TRIES)
                 payload = decode(soft, key)
                 if payload is not None:
-                    return MarkFound(payload, min(1.0, tries / 2 ** (8 * CHECK)), share, mirrored)
+                    chance = min(1.0, tries / 2 ** (8 * CHECK))
+                    wrong = int(((soft > 0) != (encode(payload, key) > 0)).sum())
+                    return MarkFound(payload, chance, share, mirrored, wrong)
         return None
 
     def _planes(self, picture: Tensor, share: float) -> Tensor:
