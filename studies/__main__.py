@@ -296,6 +296,31 @@ def watermark(
 
 
 @app.command()
+def detector(
+    output: Output,
+    model: Model = "pictogram",
+    num_images: Annotated[int, typer.Option("--num-images", "-n", min=16)] = 160,
+    stage: Annotated[int, typer.Option(help="Size of pictures.")] = 256,
+    cache: Cache = None,
+) -> None:
+    """Fit the detector of pictures without a mark, and judge it."""
+    from ediffi.core.files import make_folder
+    from ediffi.pictogram.composer import Composer
+    from ediffi.pictogram.grid import Grid
+    from ediffi.pictogram.scene import SceneConfig
+    from ediffi.pictogram.scenes import Scenes
+    from studies import detector as study
+
+    scenes = Scenes(Composer(Grid.load(cache), SceneConfig()))
+    make_folder(output)
+    with report_bars() as report:
+        found, results = study.run(model, scenes, output, num_images, stage, report)
+    found.save(output / "detector.safetensors")
+    (output / "detector.json").write_text(json.dumps(results, indent=2) + "\n")
+    typer.echo(study.table(results))
+
+
+@app.command()
 def house(
     revision: Annotated[
         str | None, typer.Argument(help="A commit. Default: the files as they are.")
