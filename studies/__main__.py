@@ -270,15 +270,15 @@ def watermark(
     from ediffi.core.files import make_folder
     from ediffi.pictogram.composer import Composer
     from ediffi.pictogram.grid import Grid
-    from ediffi.pictogram.scene import SceneConfig
     from ediffi.pictogram.scenes import Scenes
+    from ediffi.train.recipes import recipe
     from ediffi.trust.watermark.mark import Watermark, shipped_watermark
     from studies import watermark as study
 
     mark = Watermark.load(weights) if weights else shipped_watermark()
     if mark is None:
         raise UserError("no watermark ships with ediffi: give --weights")
-    scenes = Scenes(Composer(Grid.load(cache), SceneConfig()))
+    scenes = Scenes(Composer(Grid.load(cache), recipe("pictogram", "sr256").data.scenes))
     make_folder(output)
     with report_bars() as report:
         results = study.run(
@@ -307,11 +307,11 @@ def detector(
     from ediffi.core.files import make_folder
     from ediffi.pictogram.composer import Composer
     from ediffi.pictogram.grid import Grid
-    from ediffi.pictogram.scene import SceneConfig
     from ediffi.pictogram.scenes import Scenes
+    from ediffi.train.recipes import recipe
     from studies import detector as study
 
-    scenes = Scenes(Composer(Grid.load(cache), SceneConfig()))
+    scenes = Scenes(Composer(Grid.load(cache), recipe("pictogram", "sr256").data.scenes))
     make_folder(output)
     with report_bars() as report:
         found, results = study.run(model, scenes, output, num_images, stage, report)

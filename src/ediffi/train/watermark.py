@@ -11,7 +11,7 @@ were not there (straight through).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from ediffi.core.pixels import from_uint8, to_uint8
 from ediffi.core.types import Pixels
@@ -83,22 +83,20 @@ class WatermarkBatch:
     def __len__(self) -> int:
         return len(self.seeds)
 
+    def map(self, fn: Callable[[Tensor], Tensor]) -> WatermarkBatch:
+        """Apply `fn` to every tensor."""
+        tensors = {n: fn(getattr(self, n)) for n in ("clean", "bits", "bit", "sign")}
+        return replace(self, **tensors)
+
     def to(self, device: torch.device | str) -> WatermarkBatch:
-        tensors = (t.to(device) for t in (self.clean, self.bits, self.bit, self.sign))
-        return WatermarkBatch(*tensors, self.seeds, self.strength)
+        return self.map(lambda t: t.to(device))
 
     def split(self, parts: int) -> list[WatermarkBatch]:
+        """So many batches of equal size, one after the other."""
         size = len(self) // parts
         rows = [slice(n * size, (n + 1) * size) for n in range(parts)]
         return [
-            WatermarkBatch(
-                self.clean[some],
-                self.bits[some],
-                self.bit[some],
-                self.sign[some],
-                self.seeds[some],
-                self.strength,
-            )
+            replace(self.map(lambda t, some=some: t[some]), seeds=self.seeds[some])  # type: ignore[misc]
             for some in rows
         ]
 
@@ -133,7 +131,8 @@ class Marking:
     def __init__(self, config: WatermarkConfig) -> None:
         self.config = config
 
-    def __call__(self, model: Marker, batch: WatermarkBatch) -> dict[str, Tensor]:
+    def __call__(self, model: nn.Module, batch: WatermarkBatch) -> dict[str, Tensor]:
+        assert isinstance(model, Marker)
         chips = torch.gather(batch.bits, 1, batch.bit.flatten(1)).view_as(batch.sign) * batch.sign
         small = F.interpolate(batch.clean, (SIDE, SIDE), mode="bilinear", antialias=True)
         cells = model.embedder(small, chips)
