@@ -9,6 +9,7 @@ from ediffi.core.files import write_atomically
 from ediffi.model import ModelFolder, StageConfig
 
 OURS = "<!-- written by `ediffi train`, each time anew; to keep your words, delete this line -->"
+SOURCES = ("source", "licence", "attribution", "pictures", "share")
 STAGES = ("stage", "pixels", "images seen", "p(sigma): mean, std of log", "experts", "parameters")
 
 
@@ -28,7 +29,11 @@ def card(model: ModelFolder) -> str:
     config = model.config
     stages = [[*_facts(stage), f"{model.num_parameters(stage.name):,}"] for stage in config.stages]
     encoders = [[r, s.kind, s.source, f"`{s.sha256}`"] for r, s in config.encoders.items()]
-    data = [[source.source, source.licence, f"{source.pictures:,}"] for source in config.data]
+    total = sum(source.pictures for source in config.data)
+    data = [
+        [s.source, s.licence, s.attribution or "-", f"{s.pictures:,}", f"{s.pictures / total:.1%}"]
+        for s in config.data
+    ]
     return f"""---
 library_name: ediffi
 pipeline_tag: text-to-image
@@ -55,8 +60,9 @@ Stages are sampled as `config.json` in their folders says, unless asked otherwis
 
 {_taught(model)}
 
-{_table(("source", "licence", "pictures"), data)}
-Each figure is the largest number of pictures of that source that a stage may have used.
+{_table(SOURCES, data)}
+Each figure is the largest number of pictures of that source that a stage may have used, and its
+share of all these.
 
 ## Limits
 
