@@ -6,11 +6,14 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ediffi.core.errors import UserError
+
+if TYPE_CHECKING:
+    from ediffi.diffusion import Tree
 
 ARMS = {
     "root": "the network that is split, nothing added",
@@ -77,66 +80,70 @@ def experts(
     unknown = [arm for arm in chosen if arm not in ARMS]
     if unknown:
         raise UserError(f"no arm {unknown[0]!r}: choose from {', '.join(ARMS)}")
-    nodes, std = _nodes(model, stage, left, right, num_images)
+    tree = _tree(model, stage, left, right, num_images)
     shared = ["--preset", preset, *(["--data", data] if data != "pictogram" else [])]
     shared += [part for change in changes or () for part in ("--set", change)]
+    planned = ["--stage", stage, "--num-images", str(num_images), "--left", str(left)]
+    planned += ["--right", str(right), "--leak", str(leak), *shared]
     asked = ["--guidance", guidance, "-n", str(eval_images), "--metrics", metrics, "--data", data]
     records: dict[str, list[Path]] = {}
     steps: list[Step] = []
     for seed in names(seeds) or ():
-        folder = output / f"seed-{seed}"
-        plan = ["--stage", stage, "--num-images", str(num_images), "--left", str(left)]
-        plan += ["--right", str(right), "--leak", str(leak), "--seed", seed, *shared]
-        train = [*shared, "--seed", seed, "--num-images", str(num_images * len(nodes))]
-        models = {"root": Path(model)}
+        folder, seeded = output / f"seed-{seed}", ["--seed", seed]
+        models = {"root": Path(model)} if "root" in chosen else {}
         for form in ("copies", "modulation"):
             if form in chosen or (form == "copies" and ("merged" in chosen or swaps)):
-                steps += _ensemble(folder / form, model, plan, form, nodes)
-                models[form] = folder / form / "model"
-        for name, extra in (("parent", []), ("wide", _wide(std))):
+                steps += _ensemble(folder / form, model, [*planned, *seeded], form, tree)
+                if form in chosen or swaps:
+                    models[form] = folder / form / "model"
+        for name in ("parent", "wide"):
             if name in chosen:
-                steps.append(_trained(folder / name, model, stage, [*train, *extra]))
+                how = [*shared, *seeded, "--num-images", str(num_images * len(tree.nodes))]
+                how += _wide(tree) if name == "wide" else []
+                steps.append(_trained(folder / name, model, stage, how))
                 models[name] = folder / name / "model"
-        merges = [("merged", ["--one"])] if "merged" in chosen else []
-        if swaps:
-            merges += [(f"copies without {node}", ["--without", node]) for node in nodes]
-        for name, how in merges:
+        for name, how in _merges(tree, merged="merged" in chosen, swaps=swaps):
             models[name] = folder / name.replace(" ", "-") / "model"
             steps.append(_merged(folder / "copies", models[name], how))
         for name, its in models.items():
-            if name in chosen or name.startswith("copies without"):
-                report = folder / name.replace(" ", "-") / "evaluation"
-                records.setdefault(name, []).append(report / "record.json")
-                command = ("evaluate", "run", str(its), *asked, "-o", str(report))
-                steps.append(Step(command, report / "record.json"))
+            report = folder / name.replace(" ", "-") / "evaluation"
+            records.setdefault(name, []).append(report / "record.json")
+            command = ("evaluate", "run", str(its), *asked, "-o", str(report))
+            steps.append(Step(command, report / "record.json"))
     _run(context, steps, only_list)
     if not only_list:
         typer.echo(write_comparison(output, records, ARMS))
 
 
-def _nodes(model: str, stage: str, left: int, right: int, num: int) -> tuple[list[str], float]:
-    """The nodes that are trained, and the std of ln sigma in p(sigma)."""
+def _tree(model: str, stage: str, left: int, right: int, num_images: int) -> Tree:
     from ediffi.diffusion import branches
     from ediffi.model import ModelFolder, locate
 
     noise = ModelFolder(locate(model)).config.stage(stage).noise
-    tree = branches(noise, left=left, right=right, num_images=num)
-    return [node.node for node in tree.nodes], noise.std
+    return branches(noise, left=left, right=right, num_images=num_images)
 
 
-def _wide(std: float) -> list[str]:
-    return ["--set", f"noise.distribution.std={round(WIDER * std, 4)}"]
+def _wide(tree: Tree) -> list[str]:
+    return ["--set", f"noise.distribution.std={round(WIDER * tree.noise.std, 4)}"]
+
+
+def _merges(tree: Tree, *, merged: bool, swaps: bool) -> Iterator[tuple[str, list[str]]]:
+    """Arms that are made of the experts of (c), and the options that make them."""
+    if merged:
+        yield "merged", ["--one"]
+    for node in tree.served if swaps else ():
+        yield f"copies without {node.node}", ["--without", node.node]
 
 
 def _ensemble(
-    folder: Path, model: str, plan: Sequence[str], form: str, nodes: Sequence[str]
+    folder: Path, model: str, plan: Sequence[str], form: str, tree: Tree
 ) -> Iterator[Step]:
     path = folder / "experts.json"
     named = ("--model", model, "--form", form, *plan)
     yield Step(("experts", "plan", str(path), *named), path)
-    for node in nodes:
-        command = ("train", "expert", "--plan", str(path), "--node", node)
-        yield Step(command, folder / node / "expert.json")
+    for node in tree.nodes:
+        command = ("train", "expert", "--plan", str(path), "--node", node.node)
+        yield Step(command, folder / node.node / "expert.json")
     yield _merged(folder, folder / "model", [])
 
 
