@@ -238,6 +238,89 @@ def regions_speed(
 
 
 @app.command()
+def load(
+    model: Model = "pictogram",
+    clients: Annotated[int, typer.Option(min=1, help="Who ask at once.")] = 64,
+    seconds: Annotated[float, typer.Option(min=1, help="How long they ask.")] = 300,
+    jobs: Annotated[int, typer.Option(min=1, help="Jobs, at most.")] = 100_000,
+    killed: Annotated[int, typer.Option(min=3, help="Jobs of the server that is killed.")] = 60,
+    size: Annotated[int | None, typer.Option(help="Pixels. Default: the base's.")] = None,
+) -> None:
+    """A server under load: is anything lost, doubled or mixed up, and what do batches gain?"""
+    from studies.load import whole
+
+    typer.echo(json.dumps(whole(model, clients, seconds, jobs, killed, size), indent=2))
+
+
+@app.command()
+def watermark(
+    output: Output,
+    weights: Annotated[
+        Path | None, typer.Option(help="Of `ediffi train watermark`. Default: the shipped ones.")
+    ] = None,
+    drawn: Annotated[
+        Path | None, typer.Option(help="Folder of unmarked PNGs that a model has drawn.")
+    ] = None,
+    marked: Annotated[int, typer.Option(min=1, help="Marked pictures.")] = 1000,
+    unmarked: Annotated[int, typer.Option(min=0, help="Unmarked pictures.")] = 10_000,
+    searched: Annotated[int, typer.Option(min=0, help="Of them, searched at all sizes.")] = 200,
+    cache: Cache = None,
+) -> None:
+    """The mark in the pixels under 20 transformations; what signing costs."""
+    from ediffi.core.files import make_folder
+    from ediffi.pictogram.composer import Composer
+    from ediffi.pictogram.grid import Grid
+    from ediffi.pictogram.scenes import Scenes
+    from ediffi.train.recipes import recipe
+    from ediffi.trust.watermark.mark import Watermark, shipped_watermark
+    from studies import watermark as study
+
+    mark = Watermark.load(weights) if weights else shipped_watermark()
+    if mark is None:
+        raise UserError("no watermark ships with ediffi: give --weights")
+    scenes = Scenes(Composer(Grid.load(cache), recipe("pictogram", "sr256").data.scenes))
+    make_folder(output)
+    with report_bars() as report:
+        results = study.run(
+            mark,
+            scenes,
+            drawn,
+            marked=marked,
+            unmarked=unmarked,
+            searched=searched,
+            report=report,
+        )
+    (output / "watermark.json").write_text(json.dumps(results, indent=2) + "\n")
+    typer.echo(study.table(results))
+    typer.echo(json.dumps({n: v for n, v in results.items() if n != "rows"}, indent=2))
+
+
+@app.command()
+def detector(
+    output: Output,
+    model: Model = "pictogram",
+    num_images: Annotated[int, typer.Option("--num-images", "-n", min=16)] = 160,
+    stage: Annotated[int, typer.Option(help="Size of pictures.")] = 256,
+    cache: Cache = None,
+) -> None:
+    """Fit the detector of pictures without a mark, and judge it."""
+    from ediffi.core.files import make_folder
+    from ediffi.pictogram.composer import Composer
+    from ediffi.pictogram.grid import Grid
+    from ediffi.pictogram.scenes import Scenes
+    from ediffi.train.recipes import recipe
+    from studies import detector as study
+
+    scenes = Scenes(Composer(Grid.load(cache), recipe("pictogram", "sr256").data.scenes))
+    make_folder(output)
+    with report_bars() as report:
+        found, results = study.run(model, scenes, output, num_images, stage, report)
+    found.save(output / "detector.safetensors")
+    (output / "detector.json").write_text(json.dumps(results, indent=2) + "\n")
+    typer.echo(study.table(results))
+
+
+@app.command()
 def house(
     revision: Annotated[
         str | None, typer.Argument(help="A commit. Default: the files as they are.")

@@ -1,21 +1,27 @@
 """How prompts that strangers type are understood, and how sensible offers for unknown nouns are.
 
-    python -m studies.typed
+    python -m studies.typed [typed.webp]
 
-Reads the two committed lists beside this file; draws nothing.
+Reads the two committed lists beside this file. Given a file's name, draws every prompt that
+`ediffi generate` would draw, at the base's size, the first with seed 0 and so on, on one sheet.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
+from ediffi.core.errors import UserError
+from ediffi.core.pixels import to_uint8
 from ediffi.encoders.prompt import EncodesText
 from ediffi.encoders.text import TextEncoder
 from ediffi.language import understand
 from ediffi.language.nearest import Nearest
-from ediffi.model import ModelFolder, locate
+from ediffi.model import Cascade, ModelFolder, locate
+from studies.sheets import save_sheet
 
 CONFIG = ModelFolder(locate("pictogram")).config
 VOCABULARY = CONFIG.claims
@@ -62,6 +68,20 @@ def offers(half: int) -> tuple[int, int]:
     return made, sensible
 
 
+def draw(path: Path) -> None:
+    """A sheet of all that is drawn, each with the prompt as it was typed."""
+    cascade = Cascade.from_pretrained("pictogram")
+    pictures, captions = [], []
+    for seed, (_, prompt, _) in enumerate(rows("typed_prompts.txt", "\t")):
+        try:
+            images = cascade.generate(prompt, seeds=seed, stop_at=64, anyway=False)
+        except UserError:
+            continue
+        pictures.append(to_uint8(images)[0])
+        captions.append(prompt)
+    save_sheet(path, pictures, captions, side=96, columns=14)
+
+
 def main() -> None:
     found = typed_prompts()
     outcomes = ("right", "otherwise", "offered", "refused")
@@ -71,6 +91,8 @@ def main() -> None:
     for half in (0, 1):
         made, sensible = offers(half)
         print(f"half {half} of the nouns: {made} of 100 offered something, {sensible} sensible")
+    for name in sys.argv[1:]:
+        draw(Path(name))
 
 
 if __name__ == "__main__":

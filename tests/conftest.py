@@ -58,15 +58,15 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
-    """A real grid of a few concepts; each test file has its own."""
+    """A real grid of a few concepts, to be read only."""
     return tiny_grid(tmp_path_factory.mktemp("grid"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tests of a file keep judges and features of real pictures."""
+    """Where tests keep judges and features of real pictures."""
     return tmp_path_factory.mktemp("cache")
 
 

@@ -16,6 +16,7 @@ from ediffi.cli.main import main
 from ediffi.core.errors import UserError
 from ediffi.pictogram.build import build
 from ediffi.pictogram.composer import Composer, SceneConfig
+from ediffi.pictogram.grid import Grid
 
 
 def run(*arguments: str) -> str:
@@ -26,8 +27,7 @@ def run(*arguments: str) -> str:
     return result.output
 
 
-def test_compose_writes_a_sheet_of_the_composers_scenes(tmp_path: Path) -> None:
-    grid = tiny_grid(tmp_path)
+def test_compose_writes_a_sheet_of_the_composers_scenes(grid: Grid, tmp_path: Path) -> None:
     out = tmp_path / "sheet.png"
     options = ("--all", "--style", "noto", "--num-images", "3", "--size", "48", "--seed", "4")
     output = run("compose", *options, "--cache", str(grid.path), "-o", str(out))
@@ -38,10 +38,9 @@ def test_compose_writes_a_sheet_of_the_composers_scenes(tmp_path: Path) -> None:
         assert first.tobytes() == source.render(source.scene(0), 48).tobytes()
 
 
-def test_compose_without_a_grid_or_into_nowhere(tmp_path: Path) -> None:
+def test_compose_without_a_grid_or_into_nowhere(grid: Grid, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="run: ediffi data build pictogram"):
         run("compose", "--cache", str(tmp_path))
-    grid = tiny_grid(tmp_path)
     for bad in ("missing/sheet.png", "sheet.nonsense"):
         with pytest.raises(UserError, match="cannot write"):
             run("compose", "--all", "--style", "noto", "--num-images", "1",

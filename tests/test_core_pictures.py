@@ -49,11 +49,11 @@ def test_files_that_are_no_pictures(tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("not a picture")
     with pytest.raises(UserError, match="not a picture"):
         open_picture(tmp_path / "notes.png")
-    with pytest.raises(UserError, match="cannot read the picture"):
+    with pytest.raises(UserError, match="cannot read "):
         open_picture(tmp_path / "missing.png")
     Image.effect_noise((64, 64), 50).save(tmp_path / "cut.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:500])
-    with pytest.raises(UserError, match="cannot read the picture"):
+    with pytest.raises(UserError, match="cannot read "):
         open_picture(tmp_path / "cut.png")
 
 

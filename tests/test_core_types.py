@@ -103,3 +103,28 @@ def test_an_input_moves_with_all_its_tensors() -> None:
         lambda t: seen.add(t.device.type) or t
     )  # type: ignore[func-returns-value]
     assert seen == {"meta"}
+
+
+def test_shorter_prompts_and_their_paint_are_padded() -> None:
+    long, short = painted(), StageInput(replace(prompt(2, length=4), regions=regions(1.0)))
+    tokens = {role: t for role, t in long.prompt.tokens.items()}
+    one = of(short)
+    cut = replace(one, columns={role: c[..., :4] for role, c in one.columns.items()})
+    short = replace(short, prompt=replace(short.prompt, regions=cut))
+    for stacked, rows in ((long.stack(short), slice(2, 4)), (short.stack(long), slice(0, 2))):
+        for role in tokens:
+            made = stacked.prompt.tokens[role]
+            assert made.mask.shape == (4, 6) and not made.mask[rows, 4:].any()
+            assert not made.states[rows, 4:].any() and made.states.shape[1] == 6
+        assert of(stacked).columns["t5"].shape == (4, 1, 6)
+        assert not of(stacked).columns["t5"][rows, :, 4:].any()
+
+
+def test_what_a_prior_says_is_kept_if_both_have_asked_it() -> None:
+    asked = replace(upscaler(2), prior=torch.ones(2, 3, 8, 8), hint=torch.ones(2, 1, 8, 8))
+    both = asked.stack(asked)
+    assert both.prior is not None and both.prior.shape == (4, 3, 8, 8)
+    assert asked.stack(upscaler(2)).prior is None
+    assert asked.dropped().prior is None and asked.dropped().hint is None
+    assert asked.crop(Window(0, 4, 0, 4, 8, 8)).prior is None
+    assert asked.rows([1]).prior is not None

@@ -14,6 +14,7 @@ from ediffi.diffusion import Around
 from ediffi.encoders import make_prompt
 from ediffi.model import Cascade, ModelFolder, locate
 from ediffi.pictogram.composer import vocabulary
+from ediffi.pictogram.sources import PICTOGRAM
 
 # a picture of seed 7 in float32, whole and the middle of the next stage's; its file names the model
 GOLDEN = Path(__file__).parent / "golden" / "pictogram.safetensors"
@@ -29,6 +30,17 @@ def test_every_file_has_its_hash_and_fits_the_budget() -> None:
         assert all(t.dtype == torch.bfloat16 for t in folder.weights(name).values())
     assert folder.config.data and all(source.licence for source in folder.config.data)
     assert (folder.path / "README.md").is_file()
+
+
+def test_the_card_names_every_source_with_its_attribution_and_share() -> None:
+    folder = ModelFolder(locate("pictogram"))
+    card = (folder.path / "README.md").read_text()
+    known = {f"{p.name} {p.version}": p for p in PICTOGRAM}
+    total = sum(source.pictures for source in folder.config.data)
+    for source in folder.config.data:
+        package, share = known[source.source], f"{source.pictures / total:.1%}"
+        said = (source.source, package.licence, package.attribution, f"{source.pictures:,}", share)
+        assert f"| {' | '.join(said)} |" in card
 
 
 def test_no_held_out_concept_is_claimed() -> None:

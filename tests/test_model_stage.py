@@ -9,8 +9,9 @@ from torch import Tensor
 
 from ediffi.core.errors import UserError
 from ediffi.core.types import Progress
-from ediffi.diffusion import result_of
+from ediffi.diffusion import Experts, result_of
 from ediffi.model import Sampling, Stage, StageConfig
+from ediffi.model.config import Expert
 from ediffi.model.denoiser import denoiser_of
 from ediffi.networks import PRESETS, build_denoiser
 
@@ -74,3 +75,18 @@ def test_cuda_draws_what_the_cpu_draws(name: str) -> None:
     out = drawn(made)
     assert made.device.type == "cuda" and out.device.type == "cpu"
     torch.testing.assert_close(out, expected, atol=5e-2, rtol=0)
+
+
+def test_an_ensemble_tells_who_answers() -> None:
+    halves = [
+        Expert(node="low", sigma_min=0, sigma_max=0.5, file="a", images_seen=1),
+        Expert(node="high", sigma_min=0.5, sigma_max=float("inf"), file="b", images_seen=1),
+    ]
+    whole = config("base").model_copy(update={"experts": tuple(halves)})
+    networks = [awake(build_denoiser(whole.network, 0.5)) for _ in halves]
+    ensemble = Stage(whole, Experts(networks, halves))
+    told = [step.expert for step in ensemble.sample(prompt(1), [0], dtype=torch.float32)]
+    high, low = "node high [0.5, inf)", "node low [0, 0.5)"
+    assert told == [high, high, low]  # sigmas from 5 to 0.05
+    assert whole.experts_met(HOW) == [high, low]
+    assert config("base").experts_met(HOW) == []

@@ -86,6 +86,12 @@ def test_5000_colours() -> None:
     assert painting.coverage is not None and painting.coverage.astray > 0.3
 
 
+def test_formats_that_run_programs_are_not_read(tmp_path: Path) -> None:
+    two_boxes().convert("RGB").save(tmp_path / "map.eps")  # Pillow would call Ghostscript
+    with pytest.raises(UserError, match=r"map\.eps is not a picture"):
+        from_map(tmp_path / "map.eps", PALETTE)
+
+
 def test_12000_pixels(tmp_path: Path) -> None:
     path = tmp_path / "huge.png"
     small = two_boxes(120).quantize(4)
@@ -94,7 +100,7 @@ def test_12000_pixels(tmp_path: Path) -> None:
     assert painting.regions[0].mask.shape == (1024, 1024)
     assert shares(path) == pytest.approx([0.16, 0.12], abs=0.002)
     Image.new("1", (20_000, 20_000)).save(path)
-    with pytest.raises(UserError, match="too large: at most 178 million"):
+    with pytest.raises(UserError, match="too large: at most 178,000,000 pixels"):
         from_map(path, PALETTE)
 
 

@@ -19,6 +19,7 @@ from PIL import Image
 from ediffi.core.pixels import to_uint8
 from ediffi.model import Cascade
 from ediffi.server.store import Row, Store
+from ediffi.trust.metadata import read_metadata
 
 Events = list[tuple[str, dict[str, Any]]]
 LONG = {"prompts": ["a cat"], "num_steps": [200, 1], "stop_at": 64}
@@ -251,3 +252,27 @@ def test_the_oldest_jobs_go_when_there_is_no_room(tmp_path: Path) -> None:
     (tmp_path / "jobs" / "stray").mkdir()
     store.remove_strays()
     assert [path.name for path in (tmp_path / "jobs").iterdir()] == ["open"]
+
+
+def test_filters_of_prompts_and_pictures(model_folder: Path, tmp_path: Path) -> None:
+    from ediffi.trust.safety import Filters, Verdict
+
+    strict: list[bool] = []
+    filters = Filters(
+        prompts={"house": lambda prompt: Verdict("fox" not in prompt, "no foxes")},
+        pictures={"eyes": lambda picture: Verdict(not strict, "too red")},
+    )
+    with served(model_folder, tmp_path, filters=filters) as server:
+        refused = server.http.post("/v1/jobs", json={"prompts": ["a red fox"]})
+        assert refused.status_code == 400 and "no foxes" in refused.json()["error"]["message"]
+        told = server.ended(server.job(prompts=["a cat"], stop_at=16)["id"])
+        png = server.http.get(told["images"][0]["url"]).content
+        (verdict,) = read_metadata(png).parameters["safety"]  # type: ignore[index]
+        assert verdict["filter"] == "eyes" and verdict["allowed"] is True
+        strict.append(True)
+        job = server.job(prompts=["a cat"], num_images=2, stop_at=16)
+        told_of = [data for _, data in events(server, job["id"])]
+        assert not any(any(data.get("previews", ())) for data in told_of)
+        told = server.ended(job["id"])
+        assert told["status"] == "failed" and "eyes: too red" in told["error"]
+        assert told["images"] == [] and not list((tmp_path / "jobs" / job["id"]).glob("*.png"))

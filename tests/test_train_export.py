@@ -22,7 +22,8 @@ def test_stages_in_one_folder_draw_together(grid: Grid, bert_folder: Path, tmp_p
         settings = config(stage, {"schedule.num_images": 8, "schedule.sample_images": 10**9})
         state = run(settings, tmp_path / stage, scenes, text)
         export_stage(state, scenes, {"t5": spec}, folder)
-    assert "| MIT |" in (folder / "README.md").read_text()
+    said = (folder / "README.md").read_text()
+    assert "| MIT | made by a test |" in said and "| share |" in said
     cascade = Cascade.from_pretrained(folder)
     assert [s.name for s in cascade.config.stages] == list(STAGES)
     assert [s.images_seen for s in cascade.config.stages] == [8, 8, 8]

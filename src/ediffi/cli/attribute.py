@@ -102,10 +102,10 @@ def _show(near: list[Near]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("score", "training picture", "caption", "licence", "source", box=None)
+    table = Table("score", "part", "training picture", "caption", "licence", "source", box=None)
     for one in near:
         caption = one.caption if len(one.caption) <= 48 else f"{one.caption[:47]}…"
-        table.add_row(f"{one.score:.3f}", one.name, caption, one.licence, one.source)
+        table.add_row(f"{one.score:.3f}", one.part, one.name, caption, one.licence, one.source)
     Console().print(table)
     for text in dict.fromkeys(one.attribution for one in near if one.attribution):
         typer.echo(text)

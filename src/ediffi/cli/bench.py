@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ediffi.cli.bench_experts import experts
 from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
     from ediffi.model import Cascade
 
 app = typer.Typer(name="bench", help="Measure speed on this machine.", no_args_is_help=True)
+app.command()(experts)
 
 PROMPT = "a red fox next to a rocket, on a light blue background"
 

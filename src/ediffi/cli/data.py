@@ -26,27 +26,33 @@ app.command()(compose)
 DATA_SETS = ("pictogram",)
 
 
+From = Annotated[
+    Path | None,
+    typer.Option("--from", help="Folder with the .tgz packages, instead of asking npm."),
+]
+Target = Annotated[
+    Path | None,
+    typer.Option(help="Where to build. Default: $EDIFFI_CACHE/pictogram or the user's cache."),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes that render. Default: one a core.")
+]
+Variants = Annotated[
+    bool, typer.Option("--variants", help="People by gender and skin tone, in a folder beside it.")
+]
+Exclude = Annotated[
+    Path | None, typer.Option(help="List of pictures, styles and sources that stay out.")
+]
+
+
 @app.command()
 def build(
     name: Annotated[str, typer.Argument(help="What to build; there is one: pictogram.")],
-    from_dir: Annotated[
-        Path | None,
-        typer.Option("--from", help="Folder with the .tgz packages, instead of asking npm."),
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="Where to build. Default: $EDIFFI_CACHE/pictogram or the user's cache."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that render. Default: one a core.")
-    ] = None,
-    variants: Annotated[
-        bool,
-        typer.Option("--variants", help="People by gender and skin tone, in a folder beside it."),
-    ] = False,
-    exclude: Annotated[
-        Path | None, typer.Option(help="List of pictures, styles and sources that stay out.")
-    ] = None,
+    from_dir: From = None,
+    cache: Target = None,
+    workers: Workers = None,
+    variants: Variants = False,
+    exclude: Exclude = None,
 ) -> None:
     """Fetch the picture sets, join them by concept and render every picture once.
 

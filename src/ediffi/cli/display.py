@@ -96,7 +96,8 @@ class ProgressBar:
 
     def show(self, event: Progress) -> None:
         """A step is done."""
-        text = f"{event.stage}{self._which}"
+        expert = f", {event.expert}" if event.expert else ""
+        text = f"{event.stage}{self._which}{expert}"
         if event.stage not in self._tasks:
             self._tasks[event.stage] = self._bar.add_task(text, total=event.num_steps)
         self._bar.update(self._tasks[event.stage], description=text, completed=event.step)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ediffi.cli.display import Clock, Preview, ProgressBar, how_to_open, progress_bar
-from ediffi.cli.options import Given
+from ediffi.cli.options import Drawing, Given
 from ediffi.core.errors import UserError, note
 from ediffi.core.files import make_folder
 
@@ -74,25 +74,16 @@ class Files:
             check_writable(path)
 
 
-def draw(
-    given: Given,
-    files: Files,
-    clock: Clock,
-    *,
-    model: str,
-    device: str,
-    preview: bool,
-    show: bool,
-) -> None:
-    """Draw the pictures and write them. show: open the first one at the end."""
+def draw(given: Given, files: Files, clock: Clock, drawing: Drawing) -> None:
+    """Draw the pictures and write them."""
     from ediffi.model import Cascade, pick_device
 
     for prompt in given.request.prompts or ():
         given.filters.check_prompt(prompt)
-    cascade = Cascade.from_pretrained(model).to(pick_device(device))
+    cascade = Cascade.from_pretrained(drawing.model).to(pick_device(drawing.device))
     plan = cascade.plan(given.request)
     files.check()
-    watch = Preview(files.preview) if preview else None
+    watch = Preview(files.preview) if drawing.preview else None
     cascade.load([config.name for config, _ in plan.stages], plan.roles)
     if files.in_folder:
         make_folder(files.folder)
@@ -113,7 +104,7 @@ def draw(
     if refused:
         raise UserError(f"{'; '.join(refused)}. Nothing was written in their place")
     typer.echo(how_to_open(files.paths), err=True)
-    if show and typer.launch(str(files.paths[0])):
+    if drawing.show and typer.launch(str(files.paths[0])):
         note("--open: there is no program here that shows pictures")
 
 

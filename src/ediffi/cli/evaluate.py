@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ediffi.cli.bias import bias
 from ediffi.cli.display import report_bars
 from ediffi.cli.lists import names
 from ediffi.core.errors import UserError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="evaluate", help="Measure a model by a written protocol.", no_args_is_help=True
 )
+
+app.command("bias")(bias)
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")]
 Model = Annotated[str, typer.Argument(help="Shipped model, its folder, or a hub name.")]

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from ediffi.cli.evaluate import Cache, Output, Processes, open_evaluation
+from ediffi.cli.experiment_experts import experts
 
 app = typer.Typer(
     name="experiment", help="eDiff-I's claims, each as one command.", no_args_is_help=True
 )
+app.command()(experts)
 
 
 @app.callback()

@@ -126,6 +126,9 @@ def merge(
     scale: Annotated[
         float | None, typer.Option(help="With --one: of the vectors' sum. Default: their mean.")
     ] = None,
+    without: Annotated[
+        str | None, typer.Option(help="Node that its parent stands in for: what is it worth?")
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="The plan's model, where it has another name here.")
     ] = None,
@@ -144,7 +147,9 @@ def merge(
         raise UserError("--scale is of --one: an ensemble is served as it was trained")
     made = Plan.read(path)
     folder = ModelFolder(locate(model or made.model))
-    digest = write(made, path.parent, folder, output, one=one, scale=scale)
+    if without is not None and one:
+        raise UserError("--without is of an ensemble, not of --one network")
+    digest = write(made, path.parent, folder, output, one=one, scale=scale, without=without)
     typer.echo(f"{output} has the new {made.recipe.stage}; the model's hash is {digest}")
 
 

@@ -5,34 +5,11 @@ from __future__ import annotations
 from ediffi.cli import options as opt
 from ediffi.cli.display import Clock
 from ediffi.cli.drawing import Files, draw
+from ediffi.cli.grouped import grouped
 
 
-def generate(
-    prompt: opt.Prompt = None,
-    output: opt.Output = None,
-    model: opt.Model = "pictogram",
-    seed: opt.Seed = None,
-    num_images: opt.NumImages = 1,
-    stop_at: opt.StopAt = None,
-    start_from: opt.StartFrom = None,
-    steps: opt.Steps = None,
-    guidance: opt.Guidance = None,
-    sampler: opt.Sampler = None,
-    use: opt.Use = None,
-    style: opt.Style = None,
-    style_strength: opt.StyleStrength = None,
-    style_stages: opt.StyleStages = None,
-    looks: opt.Looks = True,
-    people: opt.People = None,
-    safety: opt.Safety = None,
-    anyway: opt.Anyway = False,
-    prompts: opt.Prompts = None,
-    preview: opt.Preview = False,
-    dtype: opt.DType = opt.Precision.bf16,
-    tile: opt.Tile = None,
-    device: opt.Device = opt.DeviceName.auto,
-    show: opt.Open = False,
-) -> None:
+@grouped
+def generate(prompt: opt.Prompt = None, *, drawing: opt.Drawing, wording: opt.Wording) -> None:
     """Draw a picture of a sentence.
 
     The file also holds, as readable text, how it was made. Examples:
@@ -52,27 +29,8 @@ def generate(
     ediffi generate "a doctor" -o doctor.png --num-images 8 --people equal --model my-model
     """
     clock = Clock()
-    texts = opt.read_prompts(prompt, prompts)
-    given = opt.given(
-        clock,
-        prompts=texts,
-        seed=seed,
-        num_images=num_images,
-        stop_at=stop_at,
-        start_from=start_from,
-        steps=steps,
-        guidance=guidance,
-        sampler=sampler,
-        use=use,
-        style=style,
-        style_strength=style_strength,
-        style_stages=style_stages,
-        looks=looks,
-        people=people,
-        safety=safety,
-        anyway=anyway,
-        dtype=dtype,
-        tile=tile,
-    )
-    files = Files.of(texts, num_images, output, in_folder=prompts is not None)
-    draw(given, files, clock, model=model, device=device, preview=preview, show=show)
+    texts = opt.read_prompts(prompt, wording.prompts)
+    given = opt.given(clock, drawing, wording, texts=texts)
+    in_folder = wording.prompts is not None
+    files = Files.of(texts, drawing.num_images, drawing.output, in_folder=in_folder)
+    draw(given, files, clock, drawing)

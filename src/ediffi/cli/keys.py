@@ -22,6 +22,9 @@ Prompts = Annotated[
     bool | None, typer.Option(help="Let the signed part of pictures tell the prompt.")
 ]
 Sign = Annotated[bool | None, typer.Option(help="Sign pictures.")]
+Watermark = Annotated[
+    bool | None, typer.Option(help="Mark pixels, of pictures from 256 pixels a side.")
+]
 
 
 @app.command()
@@ -36,7 +39,7 @@ def create(name: Name, prompts: Prompts = None) -> None:
     """
     from ediffi.trust.keys import create_keys, keys_folder
 
-    _told(create_keys(_checked(keys_folder()), name), _changed(None, prompts))
+    _told(create_keys(_checked(keys_folder()), name), _changed(prompts=prompts))
 
 
 @app.command("import")
@@ -53,7 +56,7 @@ def import_(
     """
     from ediffi.trust.keys import import_keys, keys_folder
 
-    _told(import_keys(_checked(keys_folder()), chain, key), _changed(None, prompts))
+    _told(import_keys(_checked(keys_folder()), chain, key), _changed(prompts=prompts))
 
 
 @app.command()
@@ -75,7 +78,7 @@ def sign(
 
 
 @app.command()
-def change(sign: Sign = None, prompts: Prompts = None) -> None:
+def change(sign: Sign = None, prompts: Prompts = None, watermark: Watermark = None) -> None:
     """Change what you agreed to.
 
     Examples:
@@ -83,9 +86,10 @@ def change(sign: Sign = None, prompts: Prompts = None) -> None:
     ediffi keys change --no-sign      # from now on pictures are not signed
 
     ediffi keys change --prompts      # the signed part tells the prompt
+
+    ediffi keys change --watermark    # the pixels carry a mark that saving anew leaves there
     """
-    settings = _changed(sign, prompts)
-    typer.echo(_agreed(settings))
+    typer.echo(_agreed(_changed(sign=sign, prompts=prompts, watermark=watermark)))
 
 
 @app.command()
@@ -120,13 +124,13 @@ def _checked(folder: Path) -> Path:
     return folder
 
 
-def _changed(sign: bool | None, prompts: bool | None) -> Settings:
+def _changed(**asked: bool | None) -> Settings:
     from ediffi.trust.keys import keys_folder, load_settings, save_settings
 
     folder = keys_folder()
-    asked = {n: v for n, v in (("sign", sign), ("prompts", prompts)) if v is not None}
-    settings = load_settings(folder).model_copy(update=asked)
-    if asked:
+    told = {name: value for name, value in asked.items() if value is not None}
+    settings = load_settings(folder).model_copy(update=told)
+    if told:
         save_settings(folder, settings)
     return settings
 
@@ -146,4 +150,5 @@ def _told(keys: Keys, settings: Settings) -> None:
 def _agreed(settings: Settings) -> str:
     signed = "pictures are signed" if settings.sign else "pictures are not signed"
     told = "tells the prompt" if settings.prompts else "does not tell the prompt"
-    return f"{signed}; the signed part {told}"
+    marked = "pixels are marked" if settings.watermark else "pixels are not marked"
+    return f"{signed}; the signed part {told}; {marked}"

@@ -65,7 +65,9 @@ Steps = Annotated[
 Guidance = Annotated[
     str | None, typer.Option(help="Guidance scale of the first stage, or of each: 3,1,1.")
 ]
-Sampler = Annotated[str | None, typer.Option(help="dpmpp_2m or heun.")]
+Sampler = Annotated[
+    str | None, typer.Option(help="Sampling method of every stage; a wrong name lists them.")
+]
 Use = Annotated[str | None, typer.Option(help="Encoders to listen to, e.g. t5 or t5,clip_text.")]
 Style = Annotated[
     list[str] | None,
@@ -92,7 +94,10 @@ Safety = Annotated[
     typer.Option(envvar="EDIFFI_SAFETY", help="Filters that must allow it, e.g. words,open-nsfw."),
 ]
 Anyway = Annotated[
-    bool, typer.Option("--anyway", help="Draw prompts that name nothing the model was taught, too.")
+    bool,
+    typer.Option(
+        "--anyway", help="Read words too, and draw prompts, that the model knows nothing of."
+    ),
 ]
 Preview = Annotated[
     bool, typer.Option("--preview", help="Keep OUTPUT.preview.png up to date while drawing.")
@@ -105,6 +110,41 @@ Device = Annotated[
     DeviceName, typer.Option(help="Where to compute; auto: the first there is of cuda, mps, cpu.")
 ]
 Open = Annotated[bool, typer.Option("--open", help="Show the picture when it is done.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """What every command takes that draws."""
+
+    output: Output = None
+    model: Model = "pictogram"
+    seed: Seed = None
+    num_images: NumImages = 1
+    stop_at: StopAt = None
+    start_from: StartFrom = None
+    steps: Steps = None
+    guidance: Guidance = None
+    sampler: Sampler = None
+    style_strength: StyleStrength = None
+    style_stages: StyleStages = None
+    safety: Safety = None
+    preview: Preview = False
+    dtype: DType = Precision.bf16
+    tile: Tile = None
+    device: Device = DeviceName.auto
+    show: Open = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wording:
+    """What those take besides that are given words."""
+
+    prompts: Prompts = None
+    use: Use = None
+    style: Style = None
+    looks: Looks = True
+    people: People = None
+    anyway: Anyway = False
 
 
 @dataclass(frozen=True)
@@ -120,64 +160,50 @@ class Given:
 
 def given(
     clock: Clock,
+    drawing: Drawing,
+    wording: Wording,
     *,
-    prompts: Sequence[str] | None,
-    seed: int | None,
-    num_images: int,
-    stop_at: int | None,
-    start_from: Path | None,
-    steps: str | None,
-    guidance: str | None,
-    sampler: str | None,
-    style_strength: float | None,
-    style_stages: str | None,
-    dtype: Precision,
-    tile: int | None,
-    use: str | None = None,
-    style: Sequence[str] | None = None,
-    looks: bool = True,
-    people: str | None = None,
-    safety: str | None = None,
-    anyway: bool = False,
+    texts: Sequence[str] | None,
     painting: Painting | None = None,
     map: Path | None = None,
 ) -> Given:
-    """The request that options stand for. seed: None for any; map: the picture that `painting` was
-    read from, if it was one.
+    """The request that options stand for. texts: None for variations of the style; map: the
+    picture that `painting` was read from, if it was one.
 
     Raises:
         UserError: an option that makes no sense.
     """
-    styles = _references(style or ())
-    if not styles and (style_strength, style_stages) != (None, None):
+    styles = _references(wording.style or ())
+    if not styles and (drawing.style_strength, drawing.style_stages) != (None, None):
         raise UserError("--style-strength and --style-stages belong to a --style")
-    num_steps = _numbers("--steps", steps, int)
-    guidance_scale = _numbers("--guidance", guidance, float)
+    num_steps = _numbers("--steps", drawing.steps, int)
+    guidance_scale = _numbers("--guidance", drawing.guidance, float)
     from ediffi.model import Request
     from ediffi.trust.manifest import Ingredient
     from ediffi.trust.safety import Filters
 
     clock.mark("import")
+    start_from = drawing.start_from
     references = {"pictures": [p for p, _ in styles], "weights": [w for _, w in styles]}
     request = Request.of(
-        prompts=prompts,
-        seeds=random.randrange(2**31) if seed is None else seed,
-        num_images=num_images,
-        stop_at=stop_at,
+        prompts=texts,
+        seeds=random.randrange(2**31) if drawing.seed is None else drawing.seed,
+        num_images=drawing.num_images,
+        stop_at=drawing.stop_at,
         start_from=start_from,
         num_steps=num_steps,
         guidance_scale=guidance_scale,
-        sampler=sampler,
-        use=names(use),
+        sampler=drawing.sampler,
+        use=names(wording.use),
         style=references if styles else None,
-        style_strength=style_strength,
-        style_stages=names(style_stages),
+        style_strength=drawing.style_strength,
+        style_stages=names(drawing.style_stages),
         regions=painting,
-        looks=looks,
-        people=_shares(people),
-        anyway=anyway,
-        tile=tile,
-        dtype=dtype.value,
+        looks=wording.looks,
+        people=_shares(wording.people),
+        anyway=wording.anyway,
+        tile=drawing.tile,
+        dtype=drawing.dtype.value,
     )
     named: dict[str, Any] = {"start_from": start_from and start_from.name}
     if styles:
@@ -187,7 +213,7 @@ def given(
         inputs.append(Ingredient.read(map))
     if start_from is not None:
         inputs.append(Ingredient.read(start_from, "parentOf"))
-    return Given(request, named, tuple(inputs), Filters.named(names(safety) or ()))
+    return Given(request, named, tuple(inputs), Filters.named(names(drawing.safety) or ()))
 
 
 def read_prompts(prompt: str | None, prompts: Path | None) -> list[str]:

@@ -11,6 +11,7 @@ import typer
 from ediffi.cli import options as opt
 from ediffi.cli.display import Clock
 from ediffi.cli.drawing import Files, draw
+from ediffi.cli.grouped import grouped
 from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ class Growth(StrEnum):
     squared = "sigma-squared"
 
 
+@grouped
 def paint(
     prompt: opt.Prompt = None,
-    output: opt.Output = None,
+    *,
     map: Annotated[
         Path | None, typer.Option("--map", help="A picture, each phrase's place in its colour.")
     ] = None,
@@ -57,26 +59,8 @@ def paint(
             "attention alone, as the paper does.",
         ),
     ] = None,
-    model: opt.Model = "pictogram",
-    seed: opt.Seed = None,
-    num_images: opt.NumImages = 1,
-    stop_at: opt.StopAt = None,
-    start_from: opt.StartFrom = None,
-    steps: opt.Steps = None,
-    guidance: opt.Guidance = None,
-    sampler: opt.Sampler = None,
-    use: opt.Use = None,
-    style: opt.Style = None,
-    style_strength: opt.StyleStrength = None,
-    style_stages: opt.StyleStages = None,
-    looks: opt.Looks = True,
-    anyway: opt.Anyway = False,
-    prompts: opt.Prompts = None,
-    preview: opt.Preview = False,
-    dtype: opt.DType = opt.Precision.bf16,
-    tile: opt.Tile = None,
-    device: opt.Device = opt.DeviceName.auto,
-    show: opt.Open = False,
+    drawing: opt.Drawing,
+    wording: opt.Wording,
 ) -> None:
     """Draw a picture of a sentence, with its phrases where you painted them.
 
@@ -88,31 +72,13 @@ def paint(
     ediffi paint "a cat next to a rocket" --regions regions.json --weight 1.5 --stop-at 64
     """
     clock = Clock()
-    texts = opt.read_prompts(prompt, prompts)
+    texts = opt.read_prompts(prompt, wording.prompts)
     form = {"scale": scale, "growth": growth, "placed": placed}
-    given = opt.given(
-        clock,
-        prompts=texts,
-        seed=seed,
-        num_images=num_images,
-        stop_at=stop_at,
-        start_from=start_from,
-        steps=steps,
-        guidance=guidance,
-        sampler=sampler,
-        use=use,
-        style=style,
-        style_strength=style_strength,
-        style_stages=style_stages,
-        looks=looks,
-        anyway=anyway,
-        painting=_painting(map, palette, regions, weight, form),
-        map=map,
-        dtype=dtype,
-        tile=tile,
-    )
-    files = Files.of(texts, num_images, output, in_folder=prompts is not None)
-    draw(given, files, clock, model=model, device=device, preview=preview, show=show)
+    painting = _painting(map, palette, regions, weight, form)
+    given = opt.given(clock, drawing, wording, texts=texts, painting=painting, map=map)
+    in_folder = wording.prompts is not None
+    files = Files.of(texts, drawing.num_images, drawing.output, in_folder=in_folder)
+    draw(given, files, clock, drawing)
 
 
 def _painting(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ediffi.cli import options as opt
+from ediffi.cli.lists import names
 from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def serve(
     grace: Annotated[
         float, typer.Option(min=0, help="Seconds that jobs get to end when the server stops.")
     ] = 10,
+    safety: opt.Safety = None,
     log_prompts: Annotated[
         bool, typer.Option("--log-prompts", help="Write prompts to the log, too.")
     ] = False,
@@ -75,6 +77,7 @@ def serve(
     from ediffi.server.app import create_app
     from ediffi.server.logs import log_to_stderr
     from ediffi.server.settings import DATA, Settings
+    from ediffi.trust.safety import Filters
 
     settings = Settings(
         keys=keys,
@@ -84,6 +87,7 @@ def serve(
         active=active,
         grace=grace,
         log_prompts=log_prompts,
+        filters=Filters.named(names(safety) or ()),
     )
     log_to_stderr()
     cascade = Cascade.from_pretrained(model).to(pick_device(device))

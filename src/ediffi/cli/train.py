@@ -12,6 +12,7 @@ import typer
 from ediffi.cli.options import DeviceName
 from ediffi.cli.train_clip import clip
 from ediffi.cli.train_expert import expert
+from ediffi.cli.train_watermark import watermark
 from ediffi.cli.training import (
     Device,
     ExamplesFolder,
@@ -178,6 +179,7 @@ for _stage, _help in STAGES.items():
     app.command(_stage, help=_help)(_command(_stage))
 app.command("clip")(clip)
 app.command("expert")(expert)
+app.command("watermark")(watermark)
 
 
 def _train(

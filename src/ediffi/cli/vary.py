@@ -10,26 +10,12 @@ import typer
 from ediffi.cli import options as opt
 from ediffi.cli.display import Clock
 from ediffi.cli.drawing import Files, draw
+from ediffi.cli.grouped import grouped
 
 
+@grouped
 def vary(
-    picture: Annotated[Path, typer.Argument(help="The picture to vary.")],
-    output: opt.Output = None,
-    model: opt.Model = "pictogram",
-    seed: opt.Seed = None,
-    num_images: opt.NumImages = 1,
-    stop_at: opt.StopAt = None,
-    start_from: opt.StartFrom = None,
-    steps: opt.Steps = None,
-    guidance: opt.Guidance = None,
-    sampler: opt.Sampler = None,
-    style_strength: opt.StyleStrength = None,
-    style_stages: opt.StyleStages = None,
-    preview: opt.Preview = False,
-    dtype: opt.DType = opt.Precision.bf16,
-    tile: opt.Tile = None,
-    device: opt.Device = opt.DeviceName.auto,
-    show: opt.Open = False,
+    picture: Annotated[Path, typer.Argument(help="The picture to vary.")], *, drawing: opt.Drawing
 ) -> None:
     """Draw variations of a picture.
 
@@ -41,22 +27,7 @@ def vary(
     ediffi vary fox.png --stop-at 64 --style-strength 0.7
     """
     clock = Clock()
-    given = opt.given(
-        clock,
-        prompts=None,
-        seed=seed,
-        num_images=num_images,
-        stop_at=stop_at,
-        start_from=start_from,
-        steps=steps,
-        guidance=guidance,
-        sampler=sampler,
-        style=[str(picture)],
-        style_strength=style_strength,
-        style_stages=style_stages,
-        dtype=dtype,
-        tile=tile,
-    )
-    named = output or Path(f"{picture.stem}-variation.png")
-    files = Files.of([""], num_images, named, in_folder=False)
-    draw(given, files, clock, model=model, device=device, preview=preview, show=show)
+    given = opt.given(clock, drawing, opt.Wording(style=[str(picture)]), texts=None)
+    named = drawing.output or Path(f"{picture.stem}-variation.png")
+    files = Files.of([""], drawing.num_images, named, in_folder=False)
+    draw(given, files, clock, drawing)

@@ -34,7 +34,10 @@ def verify(
         typer.Option(help="PEM file of a root whose signatures count, beside your own."),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Do not search for the mark of crops of any size.")
+        bool,
+        typer.Option(
+            "--quick", help="Do not search for the mark of crops of any size, no detector."
+        ),
     ] = False,
 ) -> None:
     """Tell where pictures come from: signed manifest (C2PA), mark in the pixels, metadata.
@@ -85,6 +88,8 @@ def readable(found: Verified) -> str:
     lines += [f"  manifest: {line}" for line in _manifest(found)]
     lines.append(f"  watermark: {_watermark(found)}")
     lines.append(f"  metadata: {_metadata(found)}")
+    if found.looks_drawn is not None:
+        lines.append(f"  detector: {_looks(found.looks_drawn)}")
     lines.append(f"  the verdict rests on the {found.rests_on}" if found.rests_on else "")
     return "\n".join(line for line in lines if line)
 
@@ -135,6 +140,15 @@ def _metadata(found: Verified) -> str:
     if told.parameters is not None:
         parts.append(f"settings of ediffi{_listed(sorted(told.parameters))}")
     return "; ".join(parts) or "none that tell"
+
+
+def _looks(share: float) -> str:
+    """What the detector says, and how far that reaches."""
+    drawn = "looks" if share > 0.5 else "does not look"
+    return (
+        f"{drawn} like a drawing of pictogram ({share:.2f}); it knows flat drawings and this model "
+        "only, so the verdict does not rest on it"
+    )
 
 
 def _listed(items: Any) -> str:

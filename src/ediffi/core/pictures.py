@@ -6,6 +6,8 @@ import base64
 import binascii
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,28 +81,49 @@ def data_uri_bytes(uri: str, name: str) -> bytes:
 
 
 def read_picture(file: Path | bytes, name: str) -> Opened:
-    """`open_picture` for a file or its bytes; the header is checked before pixels are read.
+    """`open_picture` for a file or its bytes. name: what to call it in an error."""
+    with decoded(file, name) as picture:
+        return _alike(picture, name)
 
-    name: what to call it in an error.
+
+@contextmanager
+def decoded(
+    file: Path | bytes, name: str, *, max_pixels: int = MAX_PIXELS
+) -> Iterator[Image.Image]:
+    """A picture file as Pillow reads it; the header is checked before pixels are read.
+
+    Raises:
+        BadPicture: not a picture, of a format that is not safe, damaged, or too large.
     """
-    too_large = f"{name} is too large: at most {MAX_PIXELS:,} pixels. Shrink it first"
     Image.init()
     known = [kind for kind in FORMATS if kind in Image.OPEN]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # bombs are checked below, the rest is hearsay
+            warnings.simplefilter("ignore")  # size is checked here, the rest is hearsay
             with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, "r", known) as p:
-                return _alike(p, name)
+                _check_size(p, name, max_pixels)
+                yield p
     except BadPicture:
         raise
     except Image.DecompressionBombError as error:
-        raise BadPicture("too large", too_large) from error
+        raise _too_large(name, max_pixels) from error
     except UnidentifiedImageError as error:
         empty = not (file if isinstance(file, bytes) else file.stat().st_size)
         message = f"{name} is {'an empty file' if empty else 'not a picture (PNG, JPEG, WebP ...)'}"
         raise BadPicture("empty" if empty else "not a picture", message) from error
     except Exception as error:  # on damaged files Pillow's readers raise whatever they stumble on
-        raise BadPicture("damaged", f"cannot read the picture {name}: {error}") from error
+        raise BadPicture("damaged", f"cannot read {name}: {error}") from error
+
+
+def _check_size(picture: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> None:
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise _too_large(f"{name} ({width}x{height})", max_pixels)
+
+
+def _too_large(name: str, max_pixels: int) -> BadPicture:
+    message = f"{name} is too large: at most {max_pixels:,} pixels are read. Shrink it first"
+    return BadPicture("too large", message)
 
 
 def _alike(picture: Image.Image, name: str) -> Opened:
@@ -108,12 +131,7 @@ def _alike(picture: Image.Image, name: str) -> Opened:
     if min(width, height) < MIN_SIDE:
         message = f"{name} is {width}x{height} pixels: each side needs at least {MIN_SIDE}"
         raise BadPicture("too small", message)
-    if width * height > MAX_PIXELS:
-        raise BadPicture(
-            "too large",
-            f"{name} is too large: {width}x{height}, at most {MAX_PIXELS:,} pixels. "
-            "Shrink it first",
-        )
+    _check_size(picture, name)
     changes = []
     if getattr(picture, "is_animated", False) and picture.format != "MPO":  # a phone's still
         changes.append("first frame of an animation")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor
 
 Pixels = NDArray[np.uint8]
@@ -290,10 +290,17 @@ Event = Progress | StageDone
 
 
 class DataSource(BaseModel):
-    """One source of training pictures and its licence."""
+    """One source of training pictures and its licence. attribution: the words that the licence
+    asks for, left out of JSON where none are known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     licence: str
     pictures: int
+    attribution: str = ""
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = serialize(self)
+        return {name: value for name, value in fields.items() if name != "attribution" or value}

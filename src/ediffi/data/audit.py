@@ -6,6 +6,7 @@ pages and plots of it. What people are like is read from captions, see `language
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -22,6 +23,7 @@ from ediffi.language.people import ATTRIBUTES, person_in
 UNKNOWN = "unknown"
 SHOWN_PAIRS = 24
 SHOWN_WORDS = 40
+WORD = re.compile(r"[\w'\u2019-]+")
 Done = Callable[[int], None]
 
 
@@ -136,7 +138,7 @@ class _Tally:
         else:
             self.sides[entry.side] += 1
         for caption in entry.captions:
-            said = caption.lower().replace(",", " ").split()
+            said = WORD.findall(caption.lower())
             self.lengths[len(said)] += 1
             self.words.update(said)
         known = (self.concepts, entry.concept), (self.themes, entry.theme)

@@ -19,6 +19,7 @@ ENGLISH = frozenset(
     "over under above below next near beside behind between front left right background "
     "big small large one two three four very some all many as it this that these those".split()
 )
+ENGLISH_ALONE = frozenset(["the", "with", "this", "that"])  # words of no other language here
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def _likely(text: str, known: frozenset[str], english: frozenset[str]) -> list[s
         return sorted(SCRIPTS[first], key=lambda name: Lexicon.of(name, known).misfit(text))
     words = words_in(text)
     plain = ENGLISH | english | {word for phrase in known for word in words_in(phrase)}
-    if 2 * sum(word in plain for word in words) >= len(words):
+    if ENGLISH_ALONE & {*words} or 2 * sum(word in plain for word in words) >= len(words):
         return []  # most prompts: the table is not even read
     plain |= _english_words()
     in_english, most, best = sum(word in plain for word in words), (0, 0), ""

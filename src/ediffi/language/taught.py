@@ -24,9 +24,14 @@ LINK = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 VERB = re.compile(r"\w{2,}(?:ing|ed)", re.IGNORECASE)  # what a thing does, to another
+DETERMINER = re.compile(
+    r"(?:an?|the|one|two|three|four|his|her|its|their|my|some)\b", re.IGNORECASE
+)
 EMPTY = frozenset("is are has have that while".split())  # links that say nothing of a place
 OF_THE_LAST = frozenset("of in for from by as to at".split())  # and those that say it of one thing
-ABOUT_THE_PICTURE = re.compile(r"\b(?:back(?:ground|drop)s?|gradient|style|silhouette|icon)\b")
+ABOUT_THE_PICTURE = re.compile(
+    r"\b(?:back(?:ground|drop)s?|gradient|(?!the )\w+ style|silhouette|icon)\b"
+)
 MARKS = re.compile(
     r"[^\w\s,'\u2019&+-]+|(?<!\w)['\u2019-]+|['\u2019-]+(?!\w)"
 )  # captions have none
@@ -61,7 +66,8 @@ class _Part:
         body = text[slice(*self.body)]
         if self.named or ABOUT_THE_PICTURE.search(body.lower()):
             return True
-        return after and not self.strange and bool(body.strip())
+        done = VERB.search(text[slice(*self.link)])  # to it, by what stands before
+        return after and not self.strange and not done and bool(body.strip())
 
 
 def without_strange_words(prompt: Tracked, vocabulary: Vocabulary) -> Tracked:
@@ -105,8 +111,11 @@ def _parts(text: str, vocabulary: Vocabulary) -> list[_Part]:
     verbs = []
     for start, end in strange:
         begin = max((last for _, last in links if last <= start), default=0)
-        doer = any(begin <= a < start for a, _ in things + strange)  # else a haunted house
-        if doer and VERB.fullmatch(text[start:end].strip()):
+        doer = any(begin <= a < start for a, _ in things + strange)
+        more = (
+            DETERMINER.match(text, end) or any(a <= end <= b for a, b in links) or end == len(text)
+        )
+        if (doer or more) and VERB.fullmatch(text[start:end].strip()):  # no haunted house
             verbs.append((start, end))
     joined: list[Span] = [(0, 0)]
     for start, end in sorted(links + verbs):

@@ -10,6 +10,7 @@ from ediffi.model.config import StageConfig
 from ediffi.model.folder import ModelFolder
 
 OURS = "<!-- written by `ediffi train`, each time anew; to keep your words, delete this line -->"
+SOURCES = ("source", "licence", "attribution", "pictures", "share")
 STAGES = ("stage", "pixels", "images seen", "p(sigma): mean, std of log", "experts", "parameters")
 
 
@@ -29,7 +30,11 @@ def card(model: ModelFolder) -> str:
     config = model.config
     stages = [[*_facts(stage), f"{model.num_parameters(stage.name):,}"] for stage in config.stages]
     encoders = [[r, s.kind, s.source, f"`{s.sha256}`"] for r, s in config.encoders.items()]
-    data = [[source.source, source.licence, f"{source.pictures:,}"] for source in config.data]
+    total = sum(source.pictures for source in config.data)
+    data = [
+        [s.source, s.licence, s.attribution or "-", f"{s.pictures:,}", f"{s.pictures / total:.1%}"]
+        for s in config.data
+    ]
     return f"""---
 library_name: ediffi
 pipeline_tag: text-to-image
@@ -56,8 +61,9 @@ Stages are sampled as `config.json` in their folders says, unless asked otherwis
 
 {_taught(model)}
 
-{_table(("source", "licence", "pictures"), data)}
-Each figure is the largest number of pictures of that source that a stage may have used.
+{_table(SOURCES, data)}
+Each figure is the largest number of pictures of that source that a stage may have used, and its
+share of all these.
 
 ## Limits
 

@@ -105,6 +105,12 @@ class StageConfig(BaseModel):
         then each expert's own."""
         return (f"{self.name}/model.safetensors", *(expert.file for expert in self.experts))
 
+    def experts_met(self, how: Sampling) -> list[str]:
+        """Its experts that a sampling asks, in that order, each with its interval."""
+        sigmas = karras_schedule(how.num_steps, how.sigma_min, how.sigma_max, how.rho)
+        met = (str(expert) for sigma in sigmas for expert in self.experts if sigma in expert)
+        return list(dict.fromkeys(met))
+
     @property
     def input_resolution(self) -> int:
         """Side of the low-resolution picture that an upscaler reads."""

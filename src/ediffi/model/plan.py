@@ -68,7 +68,12 @@ class Plan:
     def described(self) -> dict[str, Any]:
         """How all pictures are made, as JSON values."""
         stages = [
-            {"stage": s.name, "resolution": s.resolution, **how.model_dump(exclude_none=True)}
+            {
+                "stage": s.name,
+                "resolution": s.resolution,
+                **how.model_dump(exclude_none=True),
+                **({"experts": s.experts_met(how)} if s.experts else {}),
+            }
             for s, how in self.stages
         ]
         dtype = next(name for name, dtype in DTYPES.items() if dtype == self.dtype)

@@ -1,7 +1,7 @@
 """Pictures to files that say how they were made, and back.
 
-The order is fixed: pixels, then metadata that people and programs can read, then the signature,
-which covers both, so that any later change is seen.
+The order is fixed: the mark in the pixels, then metadata that people and programs can read, then
+the signature, which covers both, so that any later change is seen.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import io
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,13 @@ from ediffi.core.pictures import read_picture
 from ediffi.trust.manifest import Ingredient, sign, source_type
 from ediffi.trust.metadata import MACHINE, PNG_XMP, READABLE, read_metadata, write_xmp
 from ediffi.trust.provenance import Provenance, user_provenance
+from ediffi.trust.watermark.code import payload_of
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 QUALITY = 92  # of JPEG and WebP
 JPEG_XMP = 60_000  # bytes that fit into JPEG's one segment
+SMALLEST_MARKED = 256  # pixels a side; drafts are not marked
+PLAIN = Provenance()
 
 
 def check_name(path: Path) -> None:
@@ -61,7 +65,8 @@ def save_picture(
         data = encode_picture(image, kind, parameters, **about, provenance=provenance)
     except UserError as error:  # the picture is worth more than its signature
         note(f"{path} is not signed: {error}")
-        data = encode_picture(image, kind, parameters, **about)
+        unsigned = replace(provenance, keys=None)
+        data = encode_picture(image, kind, parameters, **about, provenance=unsigned)
     write_atomically(path, data)
 
 
@@ -72,13 +77,17 @@ def encode_picture(
     *,
     title: str = "",
     ingredients: Sequence[Ingredient] = (),
-    provenance: Provenance | None = None,
+    provenance: Provenance = PLAIN,
     quality: int | None = None,
 ) -> bytes:
     """The file that `save_picture` writes. kind: "PNG", "JPEG" or "WEBP"; quality: 0 to 100, of
     JPEG and WebP."""
+    payload = None
+    if provenance.watermark is not None and min(image.shape[:2]) >= SMALLEST_MARKED:
+        payload = payload_of(str(parameters.get("model_hash", "")), image)
+        image = provenance.watermark.embed(image, payload)
     data = _encode(image, kind, parameters, ingredients, QUALITY if quality is None else quality)
-    if provenance is None:
+    if provenance.keys is None:
         return data
     return sign(
         data,
@@ -88,6 +97,7 @@ def encode_picture(
         title=title,
         ingredients=ingredients,
         prompts=provenance.prompts,
+        watermark=payload.text if payload is not None else None,
     )
 
 

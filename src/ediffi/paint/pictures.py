@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from ediffi.core.errors import UserError, note
-from ediffi.core.pictures import data_uri_bytes, is_data_uri
+from ediffi.core.errors import note
+from ediffi.core.pictures import data_uri_bytes, decoded, is_data_uri
 
+MAX_PIXELS = 178_000_000  # a map of 12,000 pixels a side is no surprise
 SIDE = 1024  # larger pictures are thinned out to it: no layer of attention is as fine
 Source = Image.Image | NDArray[Any] | str | Path
 
@@ -33,21 +32,11 @@ def square_rgba(source: Source, what: str) -> NDArray[np.uint8]:
         return _square(Image.fromarray(np.ascontiguousarray(levels, np.uint8)), what)
     if isinstance(source, Image.Image):
         return _square(source, what)
-    try:
-        with warnings.catch_warnings():
-            # Pillow's warning is for surprises; a map of 12,000 pixels a side is none
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(_bytes(source, what)) as picture:
-                ImageOps.exif_transpose(picture, in_place=True)
-                return _square(picture, what)
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{what} is too large: at most 178 million pixels are read") from error
-    except UnidentifiedImageError as error:
-        raise UserError(f"{what} is not a picture (PNG, JPEG, WebP ...)") from error
-    except UserError:
-        raise
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's on truncated files
-        raise UserError(f"cannot read {what}: {error}") from error
+    file = data_uri_bytes(str(source), what) if is_data_uri(source) else Path(source)
+    with decoded(file, what, max_pixels=MAX_PIXELS) as picture:
+        ImageOps.exif_transpose(picture, in_place=True)
+        picture.load()
+    return _square(picture, what)
 
 
 def mask_of(source: Source, what: str) -> NDArray[np.float32]:
@@ -55,12 +44,6 @@ def mask_of(source: Source, what: str) -> NDArray[np.float32]:
     rgba = square_rgba(source, what).astype(np.float32) / 255
     painted: NDArray[np.float32] = rgba[..., :3].mean(-1) * rgba[..., 3]
     return painted
-
-
-def _bytes(source: str | Path, what: str) -> io.BytesIO | Path:
-    if is_data_uri(source):
-        return io.BytesIO(data_uri_bytes(str(source), what))
-    return Path(source)
 
 
 def _square(picture: Image.Image, what: str) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from PIL import Image
 from ediffi.core.files import file_sha256
 from ediffi.data.entries import Entry, Files, StoredFile
 from ediffi.model import ModelConfig
-from ediffi.pictogram.grid import Cell, Grid
+from ediffi.pictogram.grid import MONOCHROME, Cell, Grid
 from ediffi.pictogram.scene import words
 
 ABOUT: Mapping[str, Any] = {
@@ -103,6 +103,13 @@ def on_white(grid: Grid, cell: Cell) -> Image.Image:
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = drawn
     return Image.fromarray(square)
+
+
+def portraits(grids: Sequence[Grid]) -> GridEntries:
+    """The drawings in styles that have colours, for those who tell skin tones apart."""
+    entries = GridEntries(grids, "the grid's people")
+    entries.cells = [cell for cell in entries.cells if cell[1].style not in MONOCHROME]
+    return entries
 
 
 def trained_on(grid: Grid, config: ModelConfig) -> GridEntries:

@@ -75,7 +75,12 @@ class Scenes:
     def sources(self) -> tuple[DataSource, ...]:
         counts = Counter(cell.package for cell in self.composer.cells)
         return tuple(
-            DataSource(source=f"{p.name} {p.version}", licence=p.licence, pictures=count)
+            DataSource(
+                source=f"{p.name} {p.version}",
+                licence=p.licence,
+                pictures=count,
+                attribution=p.attribution,
+            )
             for p, count in sorted(counts.items(), key=lambda pair: pair[0].name)
         )
 

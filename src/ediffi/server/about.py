@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ediffi.diffusion import SAMPLERS
-from ediffi.language import Vocabulary, grouped
+from ediffi.language import grouped
 from ediffi.model import Cascade
 
 
@@ -43,5 +43,5 @@ def described(cascade: Cascade) -> dict[str, Any]:
             {"name": name, "phrase": phrases[0], "phrases": list(phrases)}
             for name, phrases in config.looks.items()
         ],
-        "vocabulary": grouped(Vocabulary(config.vocabulary)),
+        "vocabulary": grouped(config.claims),
     }

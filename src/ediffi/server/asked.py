@@ -103,13 +103,13 @@ def shown(body: bytes) -> Any:
     return _mapped(json.loads(body), lambda uri: uri if len(uri) <= SHORT else short(uri))
 
 
-def of_one(body: bytes, picture: int, seed: int) -> dict[str, Any]:
-    """The request that draws one picture of those that a request asks for.
+def of_one(asked: dict[str, Any], picture: int, seed: int) -> dict[str, Any]:
+    """The request, as JSON, that draws one picture of those that a request asks for.
 
     picture: its number. What is given for each prompt is taken for its own; pictures that are too
     long to be embedded in a file are left out, with the field that they belong to.
     """
-    value = json.loads(body)
+    value = dict(asked)
     prompt = picture // int(value.get("num_images") or 1)
     for field in ("prompts", "style", "regions"):
         each = value.get(field)

@@ -40,13 +40,14 @@ def attention(jobs: Jobs, words: Words, row: Row, picture: int) -> dict[str, Any
 
 
 def _phrases(jobs: Jobs, words: Words, row: Row, picture: int) -> list[dict[str, Any]]:
-    plans = jobs.planned(jobs.store.request(row.id)).batches(1)
+    body = jobs.store.request(row.id)
+    plans = jobs.planned(body).batches(1)
     plan = next(part for number, part in enumerate(plans) if number == picture)
     prompt = plan.subjects[0].prompt
     if prompt is None or plan.low_res is not None:
         raise ApiError(400, "this picture was not drawn from words")
     (maps,) = word_maps(plan, jobs.cascade)
-    meant = words.read(prompt).rewritten
+    meant = words.read(prompt, whole=json.loads(body).get("anyway", True)).rewritten
     return [_phrase(one, meant.source(one.span)) for one in maps]
 
 

@@ -7,7 +7,7 @@ import hmac
 import logging
 import time
 from collections.abc import Collection
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -66,10 +66,10 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if not self.clients and urlsplit(f"//{host}").hostname not in LOCAL_NAMES:
+        if not self.clients and _parts(f"//{host}").hostname not in LOCAL_NAMES:
             raise ApiError(403, "this server answers to local names only", code="foreign_host")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _parts(origin).netloc != host:
             raise ApiError(403, "pages of other sites may not use this server", code="foreign_page")
         embedded = headers.get("sec-fetch-mode") != "navigate" or scope["method"] != "GET"
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and embedded:
@@ -112,6 +112,14 @@ class Guard:
             return message
 
         return limited
+
+
+def _parts(url: str) -> SplitResult:
+    """Those of a URL; empty ones of what is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")

@@ -8,11 +8,12 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 import ediffi
@@ -26,6 +27,7 @@ from ediffi.output import save_picture
 from ediffi.server.asked import of_one
 from ediffi.server.engine import Cancelled
 from ediffi.server.store import Row, Status, Store
+from ediffi.trust.safety import Filters, Refused
 
 log = logging.getLogger(__name__)
 PREVIEW = 256  # largest side of a preview, pixels
@@ -62,18 +64,23 @@ class Job:
     def __init__(
         self,
         row: Row,
-        request: bytes,
         plan: Plan,
+        again: Callable[[bytes], Plan],
         cascade: Cascade,
         store: Store,
         writer: Executor,
         ended: Callable[[Job], None],
+        filters: Filters,
     ) -> None:
-        """ended: told when it is done and kept, from another thread."""
+        """again: plans the request of the job anew; ended: told when it is done and kept, from
+        another thread; filters: of pictures."""
         self.row = row
         self.id, self.client, self.num_pictures = row.id, row.client, row.num_pictures
-        self.request = request
-        self.plan = plan
+        self.plan = _light(plan)
+        self.num_references = sum(len(s.style.pictures) for s in plan.subjects[:1] if s.style)
+        self._whole = plan if _is_light(plan) else None  # pictures do not wait in memory
+        self._again = again
+        self._asked: dict[str, Any] = {}
         self.status: Status = "queued"
         self.position = 0
         self.progress: Step | None = None
@@ -85,6 +92,7 @@ class Job:
         self.interrupted = False  # whether that is what has happened to it
         self._cascade, self._store, self._writer = cascade, store, writer
         self._ended = ended
+        self._filters = filters
         self._names = [str(config.name) for config, _ in plan.stages]
         self._pictures = [_Picture() for _ in plan.seeds]
         self._on_disk = {name: 0 for name in self._names}
@@ -98,10 +106,13 @@ class Job:
         self._store.started(self.id)
         self.status, self.position = "running", 0
         self._wake()
-        prompt = encode(self.plan, self._cascade)
+        request = self._store.request(self.id)
+        self._asked = json.loads(request)
+        plan, self._whole = self._whole or self._again(request), None
+        prompt = encode(plan, self._cascade)
         return [
             asking(part, prompt.map(lambda t, n=n: t[n : n + 1]), self._cascade)  # type: ignore[misc]
-            for n, part in enumerate(self.plan.batches(1))
+            for n, part in enumerate(plan.batches(1))
         ]
 
     def moved(self, position: int) -> None:
@@ -132,12 +143,17 @@ class Job:
         try:
             last = event.stage == self._names[-1]
             path = picture_path(self._store.files(self.id), picture, None if last else event.stage)
-            save_picture(path, to_uint8(event.images)[0], self._about(picture))
+            pixels = to_uint8(event.images)[0]
+            told = self._filters.check_picture(Image.fromarray(pixels), f"picture {picture}")
+            said = {"safety": [one.as_json() for one in told]} if told else {}
+            save_picture(path, pixels, self._about(picture) | said)
             if last:
                 self.images[picture] = self._image(picture, event.images.shape[-1])
             self._on_disk[event.stage] += 1
             if self._on_disk[event.stage] == len(self._pictures):
                 self.stages.append(self._stage(event.stage, event.images.shape[-1]))
+        except Refused as refused:
+            self.error, self.users_fault = self.error or str(refused), True
         except Exception as error:
             self.error = self.error or f"a picture cannot be written: {error}"
         finally:
@@ -156,7 +172,7 @@ class Job:
             status: Status = "cancelled" if cancelled else "done" if said is None else "failed"
             self.error = None if cancelled else said
             images = tuple(image for image in self.images if image is not None)
-            self.users_fault = isinstance(error, UserError)
+            self.users_fault |= isinstance(error, UserError)
             self.row = self._store.ended(self.id, status, images, self.error)
             self.status = status  # last: whoever follows looks at the rest now
         except Exception as failure:  # the disk is full, or gone
@@ -169,7 +185,10 @@ class Job:
     # What is told of it.
 
     def previews(self) -> list[Pixels | None]:
-        """What each picture looks like so far, (h, w, 3), at most 256 pixels a side."""
+        """What each picture looks like so far, (h, w, 3), at most 256 pixels a side; nothing where
+        filters are to see it first."""
+        if self._filters.pictures:
+            return [None] * len(self._pictures)
         return [its.preview for its in self._pictures]
 
     def follow(self, wake: asyncio.Event) -> None:
@@ -215,7 +234,6 @@ class Job:
 
     def _about(self, picture: int) -> dict[str, Any]:
         """What the file of a picture says of how it was made."""
-        request = json.loads(self.request)
         prompt, seed = self.plan.subjects[picture].prompt, self.plan.seeds[picture]
         return {
             **({} if prompt is None else {"prompt": prompt}),
@@ -223,10 +241,20 @@ class Job:
             "model": self._cascade.config.name,
             "model_hash": self._cascade.hash,
             **self.plan.described(),
-            **({"looks": False} if request.get("looks") is False else {}),
+            **({"looks": False} if self._asked.get("looks") is False else {}),
             "software": {"ediffi": ediffi.__version__},
-            "request": of_one(self.request, picture, seed),
+            "request": of_one(self._asked, picture, seed),
         }
+
+
+def _is_light(plan: Plan) -> bool:
+    return plan.low_res is None and not any(s.style or s.placement for s in plan.subjects)
+
+
+def _light(plan: Plan) -> Plan:
+    """Without pictures and masks."""
+    subjects = tuple(replace(s, style=None, placement=None) for s in plan.subjects)
+    return replace(plan, subjects=subjects, low_res=None)
 
 
 def picture_path(folder: Path, picture: int, stage: str | None = None) -> Path:

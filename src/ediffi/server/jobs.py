@@ -10,7 +10,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ediffi.core.errors import UserError, noted_by
+from ediffi.core.errors import noted_by
 from ediffi.model import Cascade, Plan
 from ediffi.server.asked import read_request, shown
 from ediffi.server.engine import Engine
@@ -58,8 +58,9 @@ class Jobs:
             try:
                 body = self.store.request(row.id)
                 self.store.waits_again(row.id)
-                self._take(row, body, self.planned(body))
-            except (UserError, OSError) as error:
+                self._take(row, self.planned(body))
+            except Exception as error:  # whatever is wrong with one, the server starts
+                log.warning("cannot be taken up", extra={"job": row.id, "error": str(error)})
                 self.store.ended(row.id, "failed", (), f"after a restart: {error}")
 
     def submit(
@@ -93,7 +94,7 @@ class Jobs:
         kept = self.store.add(row, body)
         if kept.id != row.id:  # the same key came twice at once
             return _same(kept, digest), False
-        self._take(kept, body, plan)
+        self._take(kept, plan)
         prompts = [subject.prompt for subject in plan.subjects[:1]]
         said = {"prompt": prompts[0]} if self.settings.log_prompts else {}
         log.info("accepted", extra={"job": row.id, "pictures": len(plan), **said})
@@ -135,7 +136,7 @@ class Jobs:
         if live is None and row.status not in ENDED:  # it has ended since
             row = self.store.get(row.id) or row
         try:
-            request = shown(live.request if live else self.store.request(row.id))
+            request = shown(self.store.request(row.id))
         except OSError:  # removed meanwhile
             request = {}
         step = live.progress if live else None
@@ -184,14 +185,25 @@ class Jobs:
         """What a request means for the model.
 
         Raises:
-            UserError: a bad request.
+            UserError: a bad request, or one that a filter refuses.
         """
         request = read_request(body, self.settings.limits)
+        for prompt in request.prompts or ():
+            self.settings.filters.check_prompt(prompt)
         with noted_by(lambda _: None):  # they are in the plan's notes
             return self.cascade.plan(request)
 
-    def _take(self, row: Row, body: bytes, plan: Plan) -> None:
-        job = Job(row, body, plan, self.cascade, self.store, self._writer, self._ended)
+    def _take(self, row: Row, plan: Plan) -> None:
+        job = Job(
+            row,
+            plan,
+            self.planned,
+            self.cascade,
+            self.store,
+            self._writer,
+            self._ended,
+            self.settings.filters,
+        )
         with self._lock:
             self._live[job.id] = job
         try:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context, Image
+from mcp.server.mcpserver.exceptions import ToolError
 
 import ediffi
 
@@ -28,13 +29,13 @@ class Remote:
         self.http = httpx2.AsyncClient(base_url=url, headers=headers, timeout=60)
 
     async def call(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        """Raises ValueError: it does not answer, or with an error, whose words are given."""
+        """Raises ToolError: it does not answer, or with an error, whose words are given."""
         try:
             answer = await self.http.request(method, path, **options)
         except httpx2.TransportError as error:
-            raise ValueError(f"no server answers at {self.url}: start `ediffi serve`") from error
+            raise ToolError(f"no server answers at {self.url}: start `ediffi serve`") from error
         if answer.is_error:
-            raise ValueError(answer.json()["error"]["message"])
+            raise ToolError(answer.json()["error"]["message"])
         return answer
 
     async def drawn(self, request: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -51,7 +52,7 @@ class Remote:
             await asyncio.shield(self.call("DELETE", f"/v1/jobs/{job['id']}"))
             raise
         if job["status"] != "done":
-            raise ValueError(job["error"] or "the job was cancelled")
+            raise ToolError(job["error"] or "the job was cancelled")
         return job
 
 

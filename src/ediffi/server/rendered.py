@@ -42,7 +42,7 @@ def usage(service: Service, job: Job, num_pictures: int) -> dict[str, object]:
     """Tokens that the text encoder reads of the prompt; of output, network evaluations."""
     subject = job.plan.subjects[0]
     text = 0 if subject.text is None else service.words.num_tokens(subject.text)
-    images = 0 if subject.style is None else len(subject.style.pictures)
+    images = job.num_references
     drawn = sum(num_evaluations(how.sampler, how.num_steps) for _, how in job.plan.stages)
     drawn *= num_pictures
     return {

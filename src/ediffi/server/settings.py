@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from platformdirs import user_data_path
+
+from ediffi.trust.safety import Filters
 
 DATA = user_data_path("ediffi") / "server"
 
@@ -31,9 +33,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Settings:
-    """keys: API keys, any of which is asked for; () for none. data: where jobs and pictures are
-    kept, for `days` and up to `kept_bytes`. active: pictures drawn at once. grace: seconds that
-    jobs get to end when the server stops; those that do not are begun again at its next start."""
+    """How a server is run.
+
+    keys: API keys, any of which is asked for; () for none. data: where jobs and pictures are kept,
+    for `days` and up to `kept_bytes`. active: pictures drawn at once. grace: seconds that jobs get
+    to end when the server stops; those that do not are begun again at its next start. filters: of
+    prompts and pictures.
+    """
 
     keys: tuple[str, ...] = ()
     data: Path = DATA
@@ -42,4 +48,5 @@ class Settings:
     active: int = 16
     grace: float = 10.0
     log_prompts: bool = False
+    filters: Filters = field(default_factory=Filters)
     limits: Limits = Limits()

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from ediffi.encoders import check_prompt
 from ediffi.encoders.prompt import EncodesText
-from ediffi.language import Understood, Vocabulary, understand
+from ediffi.language import Understood, understand
 from ediffi.language.vocabulary import WORD
 from ediffi.model import Cascade
 
@@ -16,11 +16,8 @@ class Words:
     """What prompts mean to a model. Threads may share it."""
 
     def __init__(self, cascade: Cascade) -> None:
-        config = cascade.config
         self.cascade = cascade
-        self.vocabulary = Vocabulary(
-            config.vocabulary, config.phrases, config.looks, model=config.name
-        )
+        self.vocabulary = cascade.config.claims
 
     def understood(self, prompt: str) -> dict[str, Any]:
         """As JSON. Positions are characters of the prompt as typed.
@@ -38,10 +35,10 @@ class Words:
             "refusal": refusal,
         }
 
-    def read(self, prompt: str) -> Understood:
-        """Raises UserError: a prompt that cannot be read."""
+    def read(self, prompt: str, *, whole: bool = False) -> Understood:
+        """whole: unknown words are kept. Raises UserError: a prompt that cannot be read."""
         with self.cascade.lock:  # tokenizers are not made for two threads
-            return understand(check_prompt(prompt), self.vocabulary, self._encoder)
+            return understand(check_prompt(prompt), self.vocabulary, self._encoder, whole=whole)
 
     def num_tokens(self, text: str) -> int:
         """As the text encoder counts them."""

@@ -10,26 +10,25 @@ were not there (straight through).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from ediffi.core.pixels import from_uint8, to_uint8
+from ediffi.core.types import Pixels
 from ediffi.diffusion import stable_hash
 from ediffi.train.config import Compute, Optimiser, RunConfig, Schedule
-from ediffi.train.loop import Tick, train
-from ediffi.train.parallel import ALONE, Ranks
 from ediffi.train.state import TrainState
 from ediffi.trust.watermark.carriers import CELLS, FINE, PLANES, SIDE
 from ediffi.trust.watermark.code import NUM_BITS
+from ediffi.trust.watermark.mark import Watermark
 from ediffi.trust.watermark.network import MAX_LEVELS, Marker
 from ediffi.trust.watermark.transformations import in_training
 
@@ -57,7 +56,7 @@ class WatermarkConfig(RunConfig):
     num_changes: int = 2
     visibility: float = 0.1
     strength: float = 0.35
-    fall: tuple[int, int] = (800, 2_000)
+    fall: tuple[int, int] = (1_000, 3_000)
     width: int = 32
 
     def strength_at(self, images: int) -> float:
@@ -67,91 +66,116 @@ class WatermarkConfig(RunConfig):
         return 1 + done * (self.strength - 1)
 
 
-Pixels = Callable[[int], "np.ndarray[Any, np.dtype[np.uint8]]"]
-
-
 @dataclass(frozen=True)
-class MarkBatch:
-    """clean: (B, 3, 512, 512) in [-1, 1]; bits: (B, 128) of -1 and 1; bit, sign: see
-    `_drawn_carriers`; start: images seen before."""
+class WatermarkBatch:
+    """clean: (B, 3, 512, 512) in [-1, 1]; bits: (B, 128) of -1 and 1; bit, sign: (B, 3, 64, 64),
+    each picture's own carriers, see `Carriers`; seeds: of what happens to each; strength: of the
+    mark."""
 
     clean: Tensor
     bits: Tensor
     bit: Tensor
     sign: Tensor
-    start: int
+    seeds: tuple[int, ...]
+    strength: float
     uniforms: None = None
 
     def __len__(self) -> int:
-        return len(self.clean)
+        return len(self.seeds)
 
-    def to(self, device: torch.device | str) -> MarkBatch:
-        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
-        return replace(self, **moved)
+    def map(self, fn: Callable[[Tensor], Tensor]) -> WatermarkBatch:
+        """Apply `fn` to every tensor."""
+        tensors = {n: fn(getattr(self, n)) for n in ("clean", "bits", "bit", "sign")}
+        return replace(self, **tensors)
 
-    def split(self, parts: int) -> list[MarkBatch]:
-        return [self]
+    def to(self, device: torch.device | str) -> WatermarkBatch:
+        return self.map(lambda t: t.to(device))
+
+    def split(self, parts: int) -> list[WatermarkBatch]:
+        """So many batches of equal size, one after the other."""
+        size = len(self) // parts
+        rows = [slice(n * size, (n + 1) * size) for n in range(parts)]
+        return [
+            replace(self.map(lambda t, some=some: t[some]), seeds=self.seeds[some])  # type: ignore[misc]
+            for some in rows
+        ]
 
 
-class MarkBatches:
-    """pixels: picture n as (512, 512, 3), a pure function of n."""
+class WatermarkBatches:
+    """pixels: picture n as (512, 512, 3), a pure function of n; each is drawn once and kept."""
 
-    def __init__(self, config: WatermarkConfig, pixels: Pixels) -> None:
-        self.config, self._pixels = config, pixels
-        self._drawn = dict[int, Tensor]()
+    def __init__(self, config: WatermarkConfig, pixels: Callable[[int], Pixels]) -> None:
+        self.config, self._pixels, self._drawn = config, pixels, dict[int, Pixels]()
 
-    def batch(self, start: int, *, rank: int = 0, world: int = 1) -> MarkBatch:
-        """Images start .. start + batch_size - 1 of the run, whole."""
-        config, size = self.config, self.config.schedule.batch_size
-        seed = stable_hash("mark", config.seed, start) % 2**63
-        clean = torch.stack([self._picture(n) for n in range(start, start + size)])
-        carriers = _drawn_carriers(size, torch.Generator().manual_seed(seed))
-        return MarkBatch(clean, *carriers, start)
+    def batch(self, start: int, *, rank: int = 0, world: int = 1) -> WatermarkBatch:
+        """See `Batches`."""
+        config = self.config
+        numbers = range(start, start + config.schedule.batch_size)[rank::world]
+        seeds = tuple(stable_hash("mark", config.seed, n) % 2**63 for n in numbers)
+        shown = [stable_hash("picture", config.seed, n) % config.num_pictures for n in numbers]
+        carried = [_carriers(torch.Generator().manual_seed(seed)) for seed in seeds]
+        bits, bit, sign = (torch.stack(each) for each in zip(*carried, strict=True))
+        clean = from_uint8([self._picture(n) for n in shown])
+        return WatermarkBatch(clean, bits, bit, sign, seeds, config.strength_at(start))
 
-    def _picture(self, number: int) -> Tensor:
-        n = stable_hash("picture", self.config.seed, number) % self.config.num_pictures
+    def _picture(self, n: int) -> Pixels:
         if n not in self._drawn:
-            self._drawn[n] = torch.from_numpy(np.array(self._pixels(n)))
-        return from_uint8([self._drawn[n].numpy()])[0]
+            self._drawn[n] = np.array(self._pixels(n))
+        return self._drawn[n]
 
 
 class Marking:
-    """The loss above, and for the log its parts, the share of wrong bits and the PSNR."""
+    """How well bits are read, and how much of them an eye sees; `wrong`: share of wrong bits after
+    the worst change, psnr: of the marked pictures."""
 
     def __init__(self, config: WatermarkConfig) -> None:
         self.config = config
 
-    def __call__(self, model: Marker, batch: MarkBatch) -> dict[str, Tensor]:
-        config, bits = self.config, batch.bits
-        rng = Random(stable_hash("changes", config.seed, batch.start))
-        chips = torch.gather(bits, 1, batch.bit.flatten(1)).view_as(batch.sign) * batch.sign
+    def __call__(self, model: nn.Module, batch: WatermarkBatch) -> dict[str, Tensor]:
+        assert isinstance(model, Marker)
+        chips = torch.gather(batch.bits, 1, batch.bit.flatten(1)).view_as(batch.sign) * batch.sign
         small = F.interpolate(batch.clean, (SIDE, SIDE), mode="bilinear", antialias=True)
         cells = model.embedder(small, chips)
-        marked = model.embedder.add(batch.clean, cells, config.strength_at(batch.start))
+        marked = model.embedder.add(batch.clean, cells, batch.strength)
+        rngs = [Random(seed) for seed in batch.seeds]
         losses, wrong = [], []
-        for _ in range(config.num_changes):
-            logits = _read(model, _changed(marked, rng), batch, rng)
-            losses.append(F.softplus(-logits * bits).mean(1))
-            wrong.append(((logits > 0) != (bits > 0)).float().mean())
-        read, seen = torch.stack(losses).max(0).values.mean(), _seen(small, cells)
-        error = (marked.detach() - batch.clean).square().mean()
+        for _ in range(self.config.num_changes):
+            logits = _read(model, _changed(marked, rngs), batch, rngs[0])
+            losses.append(F.softplus(-logits * batch.bits).mean(1))
+            wrong.append(((logits > 0) != (batch.bits > 0)).float().mean(1))
+        read, seen = torch.stack(losses).amax(0), _seen(small, cells)
+        error = (marked.detach() - batch.clean).square().mean((1, 2, 3))
         return {
-            "loss": read + config.visibility * seen,
-            "bits": read,
+            "loss": read + self.config.visibility * seen,
+            "read": read,
             "seen": seen,
-            "wrong": torch.stack(wrong).max(),
+            "wrong": torch.stack(wrong).amax(0),
             "psnr": 10 * torch.log10(4 / error),
         }
 
 
-def watermark_state(config: WatermarkConfig, ranks: Ranks = ALONE) -> TrainState[WatermarkConfig]:
-    """A marker at the start of its training; `train.loop.train` trains it with `MarkBatches`."""
+def watermark_state(config: WatermarkConfig) -> TrainState[WatermarkConfig]:
+    """A marker at the start of its training."""
     torch.manual_seed(config.seed)
-    return TrainState(config, Marker(config.width), Marking(config), ranks)
+    return TrainState(config, Marker(config.width), Marking(config))
 
 
-def _read(model: Marker, picture: Tensor, batch: MarkBatch, rng: Random) -> Tensor:
-    """Logits of what is left in a window of the picture that is not quite in its place."""
+def save_watermark(state: TrainState[WatermarkConfig], path: Path) -> None:
+    """Raises UserError: it cannot be written."""
+    assert isinstance(state.model, Marker)
+    Watermark(state.model, state.config.strength).save(path, width=state.config.width)
+
+
+def _carriers(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Bits (128,) and a key's carriers (3, 64, 64), all random."""
+    count, shape = PLANES * CELLS * CELLS, (PLANES, CELLS, CELLS)
+    bits = torch.randint(0, 2, (NUM_BITS,), generator=generator) * 2.0 - 1
+    bit = (torch.randperm(count, generator=generator) % NUM_BITS).view(shape)
+    return bits, bit, torch.randint(0, 2, shape, generator=generator) * 2.0 - 1
+
+
+def _read(model: Marker, picture: Tensor, batch: WatermarkBatch, rng: Random) -> Tensor:
+    """Logits (B, 128) of what is left in a window of pictures that are not quite in their place."""
     small = F.interpolate(picture, (SIDE, SIDE), mode="bilinear", antialias=True)
     small = _displaced(small, rng)
     top, bottom, left, right = _window(rng)
@@ -162,26 +186,18 @@ def _read(model: Marker, picture: Tensor, batch: MarkBatch, rng: Random) -> Tens
     return model.logits(planes, batch.bit, batch.sign, NUM_BITS)
 
 
-def _drawn_carriers(batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Bits (B, 128) of -1 and 1, and a key's carriers for each picture (B, 3, 64, 64)."""
-    count, shape = PLANES * CELLS * CELLS, (batch, PLANES, CELLS, CELLS)
-    bits = torch.randint(0, 2, (batch, NUM_BITS), generator=generator) * 2.0 - 1
-    orders = [torch.randperm(count, generator=generator) % NUM_BITS for _ in range(batch)]
-    sign = torch.randint(0, 2, shape, generator=generator) * 2.0 - 1
-    return bits, torch.stack(orders).view(shape), sign
-
-
-def _changed(marked: Tensor, rng: Random) -> Tensor:
+def _changed(marked: Tensor, rngs: list[Random]) -> Tensor:
     """As 8 bits and after a change of each picture; gradients pass straight through."""
     pictures = [Image.fromarray(p) for p in to_uint8(marked.detach())]
-    after = from_uint8([np.asarray(in_training(p, rng)) for p in pictures])
+    changed = (in_training(p, rng) for p, rng in zip(pictures, rngs, strict=True))
+    after = from_uint8([np.asarray(picture) for picture in changed]).to(marked.device)
     return marked + (after - marked.detach())
 
 
 def _displaced(picture: Tensor, rng: Random) -> Tensor:
     """Moved and scaled by up to a pixel, as alignment leaves it."""
     grow, x, y = rng.uniform(-0.008, 0.008), rng.uniform(-1, 1), rng.uniform(-1, 1)
-    theta = torch.tensor([[1 + grow, 0, 2 * x / SIDE], [0, 1 + grow, 2 * y / SIDE]])
+    theta = picture.new_tensor([[1 + grow, 0, 2 * x / SIDE], [0, 1 + grow, 2 * y / SIDE]])
     grid = F.affine_grid(theta.expand(len(picture), 2, 3), list(picture.shape), align_corners=False)
     return F.grid_sample(picture, grid, padding_mode="border", align_corners=False)
 
@@ -196,23 +212,12 @@ def _window(rng: Random) -> tuple[int, int, int, int]:
 
 
 def _seen(picture: Tensor, cells: Tensor) -> Tensor:
-    """How much an eye would see of (B, 3, 64, 64) at full strength on (B, 3, 256, 256); about 1 on
-    flat ground."""
-    mean = F.avg_pool2d(picture.mean(1, keepdim=True), 4)
-    square = F.avg_pool2d(picture.mean(1, keepdim=True).square(), 4)
+    """How much an eye would see of (B, 3, 64, 64) at full strength on (B, 3, 256, 256): (B,), about
+    1 on flat ground."""
+    gray = picture.mean(1, keepdim=True)
+    mean, square = F.avg_pool2d(gray, 4), F.avg_pool2d(gray.square(), 4)
     around = F.max_pool2d((square - mean.square()).clamp_min(0).sqrt(), 3, 1, 1)
     flat = 1 / (1 + (around * 127.5 / 8).square())  # 1 on flat ground, 1/2 where levels vary by 8
     weight = (0.1 + 0.9 * flat) * cells.new_tensor(EYE)[:, None, None]
-    return (weight * (cells * 127.5).square()).mean() / np.mean(np.square(MAX_LEVELS))
-
-
-def train_watermark(
-    config: WatermarkConfig,
-    run_dir: Path,
-    pixels: Pixels,
-    *,
-    report: Callable[[str], None] = print,
-) -> Iterator[Tick[WatermarkConfig]]:
-    """See `train.loop.train`; pixels: see `MarkBatches`."""
-    batches = MarkBatches(config, pixels)
-    return train(watermark_state(config), run_dir, batches, report=report)
+    levels = float(np.mean(np.square(MAX_LEVELS)))
+    return (weight * (cells * 127.5).square()).mean((1, 2, 3)) / levels

@@ -35,12 +35,13 @@ WHAT_IT_PROVES = (
 
 class Settings(BaseModel):
     """What the user agreed to. sign: whether pictures are signed; prompts: whether the signed part
-    tells the prompt."""
+    tells the prompt; watermark: whether pixels are marked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sign: bool = True
     prompts: bool = False
+    watermark: bool = False
 
 
 @dataclass(frozen=True)

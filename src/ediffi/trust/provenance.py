@@ -7,25 +7,29 @@ from dataclasses import dataclass
 from ediffi.core.errors import UserError, note
 from ediffi.trust.keys import Keys, ensure_keys, keys_folder, load_settings
 from ediffi.trust.manifest import installed
+from ediffi.trust.watermark.mark import Watermark, shipped_watermark
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """keys: pictures are signed with; prompts: whether the signed part tells the prompt."""
+    """keys: pictures are signed with, if any; prompts: whether the signed part tells the prompt;
+    watermark: puts a mark into the pixels, if any."""
 
-    keys: Keys
+    keys: Keys | None = None
     prompts: bool = False
+    watermark: Watermark | None = None
 
 
-def user_provenance() -> Provenance | None:
-    """The user's; keys are made at the first use. None without the extra `trust`, where the user
-    turned signing off, or where keys cannot be kept, which is said."""
+def user_provenance() -> Provenance:
+    """The user's; keys are made at the first use. Nothing without the extra `trust`, or where keys
+    cannot be kept, which is said."""
     if not installed():
-        return None
+        return Provenance()
     folder = keys_folder()
     try:
         settings = load_settings(folder)
-        return Provenance(ensure_keys(folder), settings.prompts) if settings.sign else None
+        keys = ensure_keys(folder) if settings.sign else None
     except UserError as error:
         note(f"the picture is not signed: {error}")
-        return None
+        return Provenance()
+    return Provenance(keys, settings.prompts, shipped_watermark() if settings.watermark else None)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ediffi.core.errors import UserError, note
 from ediffi.core.pictures import BadPicture, read_picture
+from ediffi.trust.detector import looks_drawn
 from ediffi.trust.keys import keys_folder, load_keys
 from ediffi.trust.manifest import installed
 from ediffi.trust.metadata import Metadata, read_metadata
@@ -47,7 +48,8 @@ ABSENCE = (
 @dataclass(frozen=True)
 class Verified:
     """The findings about one file. manifest: None where the extra `trust` is missing; watermark:
-    None if there is none, or nothing to look with, see `looked`."""
+    None if there is none, or nothing to look with, see `looked`. looks_drawn: see `detector`; a
+    hint, on which no verdict rests, and asked for only where nothing else says anything."""
 
     file: str
     verdict: Verdict
@@ -55,6 +57,7 @@ class Verified:
     watermark: MarkFound | None
     looked: bool
     metadata: Metadata
+    looks_drawn: float | None = None
 
     @property
     def rests_on(self) -> str | None:
@@ -70,6 +73,7 @@ class Verified:
                 "chance_if_unmarked": self.watermark.chance,
                 "share_seen": self.watermark.share,
                 "mirrored": self.watermark.mirrored,
+                "wrong_bits": self.watermark.wrong,
             }
         return facts | {"rests_on": self.rests_on, "means": WORDS[self.verdict]}
 
@@ -100,7 +104,8 @@ def trusted_roots(files: Sequence[Path] = ()) -> list[str]:
 def verify(path: Path, roots: Sequence[str], *, thorough: bool = True) -> Verified:
     """Look at everything that a picture file may tell.
 
-    roots: PEM of whom to trust; thorough: look for the mark of crops of any size too.
+    roots: PEM of whom to trust; thorough: look for the mark of crops of any size too, and at a
+    picture that nothing is known of with the detector.
 
     Raises:
         UserError: no file, or no picture, or a damaged or huge one, unless its manifest tells
@@ -125,7 +130,8 @@ def verify(path: Path, roots: Sequence[str], *, thorough: bool = True) -> Verifi
         verdict = "marked"
     elif metadata.tells:
         verdict = "told"
-    return Verified(str(path), verdict, manifest, mark, watermark is not None, metadata)
+    looks = looks_drawn(np.asarray(picture)) if verdict == "unknown" and thorough else None
+    return Verified(str(path), verdict, manifest, mark, watermark is not None, metadata, looks)
 
 
 def read_file(path: Path) -> bytes:

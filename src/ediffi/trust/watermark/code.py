@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NUM_BITS = 128
-MODEL_BYTES = 3
-NONCE, MODEL, CHECK, PARITY = 2, MODEL_BYTES, 3, 8
+NONCE, MODEL, CHECK, PARITY = 2, 3, 3, 8  # bytes
 TRIES = (0, 2, 4, 6, 8)  # bytes that are taken as lost
 
 
@@ -36,9 +35,9 @@ class Payload:
 
 
 def payload_of(model_hash: str, pixels: NDArray[np.uint8]) -> Payload:
-    """model_hash: in hex; pixels: (H, W, 3), before they are marked."""
+    """model_hash: in hex, or empty; pixels: (H, W, 3), before they are marked."""
     nonce = hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
-    return Payload(model_hash[: 2 * MODEL], nonce[: 2 * NONCE])
+    return Payload(model_hash[: 2 * MODEL].ljust(2 * MODEL, "0"), nonce[: 2 * NONCE])
 
 
 def encode(payload: Payload, key: bytes) -> NDArray[np.int8]:

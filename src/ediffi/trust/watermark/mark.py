@@ -10,14 +10,15 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ediffi.core.errors import UserError
+from ediffi.core.files import write_atomically
 from ediffi.core.pixels import from_uint8, to_uint8
 from ediffi.trust.watermark.carriers import CELLS, FINE, SIDE, Carriers, carriers
 from ediffi.trust.watermark.code import CHECK, TRIES, Payload, decode, encode
@@ -33,12 +34,14 @@ FLOOR = 1.6  # energy of a place that is worth reading; about 1 without a mark
 @dataclass(frozen=True)
 class MarkFound:
     """payload: what it says; chance: how likely an unmarked picture says anything at all;
-    share: of the marked canvas that is seen; mirrored: whether the picture was."""
+    share: of the marked canvas that is seen; mirrored: whether the picture was; wrong: of its 128
+    bits, those that were read wrong and mended."""
 
     payload: Payload
     chance: float
     share: float
     mirrored: bool
+    wrong: int
 
 
 class Watermark:
@@ -61,8 +64,10 @@ class Watermark:
         return cls(marker, float(facts["strength"]))
 
     def save(self, path: Path, *, width: int) -> None:
-        state = {name: t.detach().contiguous() for name, t in self.marker.state_dict().items()}
-        save_file(state, path, {"width": str(width), "strength": str(self.strength)})
+        """Raises UserError: it cannot be written."""
+        state = {name: t.detach().half() for name, t in self.marker.state_dict().items()}
+        facts = {"width": str(width), "strength": str(self.strength)}
+        write_atomically(path, safetensors.torch.save(state, facts))
 
     @torch.no_grad()
     def embed(
@@ -90,7 +95,9 @@ class Watermark:
                 tries += len(TRIES)
                 payload = decode(soft, key)
                 if payload is not None:
-                    return MarkFound(payload, min(1.0, tries / 2 ** (8 * CHECK)), share, mirrored)
+                    chance = min(1.0, tries / 2 ** (8 * CHECK))
+                    wrong = int(((soft > 0) != (encode(payload, key) > 0)).sum())
+                    return MarkFound(payload, chance, share, mirrored, wrong)
         return None
 
     def _planes(self, picture: Tensor, share: float) -> Tensor:

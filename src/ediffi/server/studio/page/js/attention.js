@@ -7,7 +7,7 @@ import { SIDE } from "./masks.js";
 let served = true; // until the server says that it does not tell
 const PART = 0.5; // of a map's largest value, above which a place is taken for the phrase's
 
-export function Words({ job, n, picture, children, onTake }) {
+export function Words({ job, n, picture, onTake, children }) {
   const phrases = useAttention(job, n, picture.done);
   const [hovered, setHovered] = useState(null);
   const canvas = useRef(null);
@@ -24,7 +24,7 @@ export function Words({ job, n, picture, children, onTake }) {
           ${phrases.map((phrase, i) => html`
             <button type="button" key=${i} aria-label=${`Take the place of ${phrase.word} as a region`} title="Take as a region"
               onMouseEnter=${() => setHovered(i)} onFocus=${() => setHovered(i)} onBlur=${() => setHovered(null)}
-              onClick=${() => onTake(picture, phrase, () => maskOf(phrase))}>${phrase.word}</button>`)}
+              onClick=${() => onTake(picture, phrase.word, () => maskOf(phrase))}>${phrase.word}</button>`)}
         </div>`}
     </div>
   `;

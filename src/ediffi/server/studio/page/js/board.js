@@ -13,7 +13,9 @@ const EXAMPLES = [
   "three strawberries and a cup of coffee",
 ];
 
-export function Board({ model, settings, masks, version, tools, setTools, view, job, compare, on }) {
+export function Board({ studio, on }) {
+  const { model, settings, masks, version, tools, setTools, view, compare } = studio;
+  const job = studio.jobs.find((one) => one.id === view.id) || null;
   const all = job ? pictures(job) : [];
   const single = all.length === 1 ? all[0] : all[view.n];
   const shown = all.length === 1 || view.large ? single : null;
@@ -35,7 +37,7 @@ export function Board({ model, settings, masks, version, tools, setTools, view, 
           ? html`<${Painter} masks=${masks} version=${version} settings=${settings} tools=${tools} setTools=${setTools} under=${single?.src} />`
           : compare?.second ? html`<${Compare} before=${compare.first} after=${compare.second} />`
           : !job ? html`<${Empty} on=${on} />`
-          : shown ? html`<${Large} job=${job} picture=${shown} n=${all.length === 1 ? 0 : view.n} on=${on} settings=${settings} />`
+          : shown ? html`<${Large} job=${job} picture=${shown} n=${all.length === 1 ? 0 : view.n} on=${on} />`
           : html`<${Grid} model=${model} job=${job} all=${all} view=${view} on=${on} />`}
       </div>
       ${painting
@@ -56,9 +58,9 @@ function Actions({ model, job, all, view, single, compare, on }) {
   return html`
     <span class="end row">
       ${all.length > 1 && html`<${IconButton} name="grid" label="All pictures of this job" pressed=${!view.large}
-        onClick=${() => on.view({ large: !view.large })} />`}
+        onClick=${() => on.enlarge(!view.large)} />`}
       <${IconButton} name="compare" label="Compare with another picture" onClick=${() => on.compare(single)} />
-      <${IconButton} name="picture" label="Take its style for the next picture" onClick=${() => on.refer(single)} />
+      <${IconButton} name="picture" label="Take its style for the next picture" onClick=${() => on.referTo(single)} />
       <${IconButton} name="reuse" label="Use the settings of this picture" onClick=${() => on.reuse(single)} />
       <${IconButton} name="download" label="Download" onClick=${() => on.download(single)} />
       ${single.size < top && html`
@@ -75,7 +77,7 @@ function Grid({ model, job, all, view, on }) {
       ${all.map((picture, n) => html`
         <button type="button" key=${n} class=${classes("tile", n === view.n && "chosen")} aria-pressed=${String(n === view.n)}
           disabled=${!picture.done} aria-label=${`Picture ${n + 1}, ${style(picture)?.phrase || `seed ${picture.seed}`}`}
-          onClick=${() => on.choose(n)} onDblClick=${() => on.view({ large: true })}>
+          onClick=${() => on.choose(n)} onDblClick=${() => on.enlarge(true)}>
           <${Picture} url=${picture.src} alt="" />
           ${style(picture) && html`<span class="caption">${style(picture).phrase}</span>`}
         </button>`)}
@@ -83,8 +85,8 @@ function Grid({ model, job, all, view, on }) {
   `;
 }
 
-const Large = ({ job, picture, n, settings, on }) => html`
-  <${Words} job=${job} n=${n} picture=${picture} settings=${settings} onTake=${on.take}>
+const Large = ({ job, picture, n, on }) => html`
+  <${Words} job=${job} n=${n} picture=${picture} onTake=${on.takePlace}>
     <${Picture} url=${picture.src} alt=${`${picture.prompt || "A picture"}${picture.done ? "" : ", on its way"}`} class="large" />
   <//>
 `;

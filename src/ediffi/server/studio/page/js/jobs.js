@@ -12,6 +12,7 @@ export const isActive = (job) => job.status === "queued" || job.status === "runn
 export function useJobs(tell) {
   const [jobs, setJobs] = useState([]);
   const watched = useRef(new Map());
+  const sending = useRef(false);
 
   const put = useCallback((job) => setJobs((all) => {
     const known = all.find((one) => one.id === job.id);
@@ -45,12 +46,19 @@ export function useJobs(tell) {
     return told.jobs;
   }, []);
 
-  // previews: what is shown until the server sends some
+  // The job of a request, or null while another is being sent: a double click asks once.
+  // previews: what is shown until the server sends some.
   const submit = useCallback(async (request, previews = []) => {
-    const job = await call("/v1/jobs", { json: request });
-    put({ ...job, live: { previews } });
-    if (isActive(job)) watch(job.id);
-    return job;
+    if (sending.current) return null;
+    sending.current = true;
+    try {
+      const job = await call("/v1/jobs", { json: request });
+      put({ ...job, live: { previews } });
+      if (isActive(job)) watch(job.id);
+      return job;
+    } finally {
+      sending.current = false;
+    }
   }, []);
 
   const stop = useCallback((id) => tell(async () => put(await call(`/v1/jobs/${id}`, { method: "DELETE" }))), []);

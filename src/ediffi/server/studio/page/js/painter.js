@@ -115,7 +115,8 @@ export function Painter({ masks, version, settings, tools, setTools, under }) {
       <canvas ref=${shown} width=${SIDE} height=${SIDE} class="paint" aria-hidden="true"></canvas>
       <canvas ref=${above} width=${SIDE} height=${SIDE} class="above" tabindex="0" role="application"
         aria-label=${label(tools, region)} onPointerDown=${down} onPointerMove=${move} onPointerUp=${up}
-        onPointerCancel=${cancel} onKeyDown=${key}></canvas>
+        onPointerCancel=${cancel} onKeyDown=${key}
+        onContextMenu=${(event) => event.preventDefault()}></canvas>
       <span ref=${cursor} class="cursor" aria-hidden="true"></span>
       ${!able && html`<p class="over">Select words in the prompt, press <b>Paint</b>, and draw where they go.</p>`}
     </div>

@@ -27,7 +27,7 @@ export function Picture({ url, alt, ...rest }) {
   const source = useSource(url);
   return source
     ? html`<img src=${source} alt=${alt} draggable=${false} ...${rest} />`
-    : html`<span class="waiting" role="img" aria-label=${alt}></span>`;
+    : html`<span class="waiting" role=${alt ? "img" : undefined} aria-label=${alt || undefined}></span>`;
 }
 
 /** Two pictures on one square; the slider says how much of the left one is seen. */

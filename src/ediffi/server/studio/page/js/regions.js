@@ -2,7 +2,7 @@
 import { html, percent, useRef } from "./lib.js";
 import { Icon, IconButton } from "./icons.js";
 
-export function Regions({ settings, set, masks, shares, onPhrase, onRemove, onChoose, onMap }) {
+export function Regions({ settings, set, masks, shares, onMap, on }) {
   const file = useRef(null);
   if (!settings.regions.length) return null;
   const change = (id, fields) =>
@@ -17,8 +17,8 @@ export function Regions({ settings, set, masks, shares, onPhrase, onRemove, onCh
         ${settings.regions.map((region) => html`
           <${Chip} key=${region.id} region=${region} share=${shares.get(region.id) || 0}
             active=${region.id === settings.active} change=${(fields) => change(region.id, fields)}
-            onChoose=${() => onChoose(region.id)} onPhrase=${(text) => onPhrase(region.id, text)}
-            onRemove=${() => onRemove(region.id)} onClear=${() => masks.clear(region.id)} />`)}
+            onChoose=${() => on.choosePhrase(region.id)} onPhrase=${(text) => on.retype(region.id, text)}
+            onRemove=${() => on.takeAway(region.id)} onClear=${() => masks.clear(region.id)} />`)}
       </ul>
       <div class="row">
         <button type="button" class="quiet" onClick=${() => file.current.click()}>

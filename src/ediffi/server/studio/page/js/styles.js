@@ -15,7 +15,7 @@ export const allPhrases = (styles) => styles.flatMap((style) => style.phrases);
 export function galleryJob(model) {
   const prompts = stylePrompts(SUBJECT, model.styles);
   const request = { prompts, seeds: prompts.map(() => 7), stop_at: model.stages[0].resolution };
-  return [request, { "Idempotency-Key": `studio-styles-${model.hash}` }];
+  return { json: request, headers: { "Idempotency-Key": `studio-styles-${model.hash}` } };
 }
 
 export function Styles({ model, gallery, settings, set, onEvery }) {
@@ -48,16 +48,15 @@ export function Styles({ model, gallery, settings, set, onEvery }) {
 /** A style's phrase as a short label: "in flat fluent style" is "flat fluent". */
 export const plain = (phrase) => phrase.replace(/^(in|as)( an?)? /, "").replace(/ style$/, "");
 
-export function References({ model, settings, set, tell }) {
+export function References({ model, settings, set, onFiles }) {
   const file = useRef(null);
   const [over, setOver] = useState(false);
   const { references, strength, styleStages } = settings;
-  const add = (files) => tell(async () => set({ references: [...references, ...(await readAll(files))] }));
   const drop = (event) => {
     event.preventDefault();
     event.stopPropagation();
     setOver(false);
-    add(event.dataTransfer.files);
+    onFiles(event.dataTransfer.files);
   };
   const stages = model.stages.map((stage) => stage.name);
   const followed = styleStages ?? stages;
@@ -81,7 +80,7 @@ export function References({ model, settings, set, tell }) {
           <${Icon} name="picture" />${references.length ? "" : "Drop a picture here, or choose one"}
         </button>
         <input ref=${file} type="file" accept="image/*" multiple hidden aria-label="Style reference"
-          onChange=${(event) => { add([...event.target.files]); event.target.value = ""; }} />
+          onChange=${(event) => { onFiles([...event.target.files]); event.target.value = ""; }} />
       </div>
       ${references.length > 0 && html`
         <label class="slider">Strength
