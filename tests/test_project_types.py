@@ -43,6 +43,7 @@ def test_examples_are_right_and_mistakes_are_found(
 
 @pytest.mark.slow
 def test_examples_under_pyright(tmp_path: Path) -> None:
+    pytest.importorskip("pyright", reason="pip install 'pyright[nodejs]'")
     for example in GOOD:
         shutil.copy(example, tmp_path)
     (tmp_path / "wrong.py").write_text(WRONG)
