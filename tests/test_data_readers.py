@@ -88,6 +88,19 @@ def test_windows_separators_are_separators(tmp_path: Path) -> None:
     assert [d.reason for d in dropped] == ["outside the folder"]
 
 
+def test_a_bad_caption_costs_the_others_of_its_picture_nothing(tmp_path: Path) -> None:
+    (tmp_path / "fox.png").write_bytes(png())
+    said = [{"image_id": 1, "caption": caption} for caption in ("a fox", 5, {"x": 1}, "red")]
+    data = {"images": [{"id": 1, "file_name": "fox.png"}], "annotations": said}
+    (tmp_path / "coco.json").write_text(json.dumps(data))
+    records, dropped = items(tmp_path / "coco.json")
+    assert [record.captions for record in records] == [("a fox", "red")]
+    assert [(d.name, d.reason) for d in dropped] == [
+        ("annotations 1", "caption is not text"),
+        ("annotations 2", "caption is not text"),
+    ]
+
+
 def test_ids_match_as_text_and_as_numbers(tmp_path: Path) -> None:
     data = {
         "images": [

@@ -45,7 +45,7 @@ def programs(line: str) -> Iterator[Command]:
     for call in calls:
         while call and re.fullmatch(r"[A-Z_]+=.*", call[0]):
             del call[0]
-        if call[:1] == ["torchrun"]:
+        if call[:1] == ["torchrun"] and "-m" in call:
             call = [word for word in call[call.index("-m") + 1 :] if word != "--"]
         for start, name in PROGRAMS.items():
             head = [call[0].rpartition("/")[2], *call[1:]] if call else []

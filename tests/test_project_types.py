@@ -1,7 +1,11 @@
-"""Programs that use the package are checked by mypy as strictly as it can."""
+"""Programs that use the package are checked by mypy and pyright as strictly as they can."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,3 +39,25 @@ def test_examples_are_right_and_mistakes_are_found(
     assert [line for line in errors if "wrong.py" not in line] == []
     found = {int(line.split(":")[1]) for line in errors}
     assert found == set(range(4, 12)), out
+
+
+@pytest.mark.slow
+def test_examples_under_pyright(tmp_path: Path) -> None:
+    pytest.importorskip("pyright", reason="pip install 'pyright[nodejs]'")
+    for example in GOOD:
+        shutil.copy(example, tmp_path)
+    (tmp_path / "wrong.py").write_text(WRONG)
+    config = {"typeCheckingMode": "strict", "extraPaths": [str(PROJECT / "src")]}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(config))
+    checked = subprocess.run(
+        [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    errors = [
+        e for e in json.loads(checked.stdout)["generalDiagnostics"] if e["severity"] == "error"
+    ]
+    assert [e for e in errors if not e["file"].endswith("wrong.py")] == []
+    found = {e["range"]["start"]["line"] + 1 for e in errors}
+    assert found >= set(range(4, 12)), errors

@@ -37,7 +37,7 @@ def test_axe_finds_nothing_serious(open_studio: Any, scheme: str, device: dict[s
     assert violations(page) == []
     write(page, f"{PROMPT} with a gralf")
     page.wait_for_selector(".unknown-word")
-    page.click("summary")
+    page.click("text=Advanced")
     draft(page)
     page.locator(".tile").nth(1).click()
     assert violations(page) == []
@@ -110,7 +110,7 @@ def test_what_goes_wrong_is_said(studio: Page) -> None:
     studio.get_by_role("button", name="Draft").click()
     assert studio.get_by_role("alert").inner_text() == "Write what is to be seen first."
     write(studio, "a red fox")
-    studio.click("summary")
+    studio.click("text=Advanced")
     studio.get_by_label("Tiles, px").fill("17")
     studio.get_by_label("Tiles, px").blur()
     studio.get_by_label("Close").click()
@@ -130,7 +130,8 @@ def test_a_key_is_asked_for(open_studio: Any, tmp_path: Path) -> None:
         page.keyboard.press("Enter")
         page.wait_for_selector("main")
         write(page, PROMPT)
-        draft(page)
+        page.get_by_role("button", name="Draft").click()
+        page.wait_for_selector(".tile:not([disabled]) >> nth=8")
         page.wait_for_function(
             "() => [...document.querySelectorAll('.tile img')].every(one => one.naturalWidth)"
         )

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 PROMPT = "a red fox and a rocket on a light blue background"
 
 
+def begin_a_long_job(page: Page) -> None:
+    """One that is at its second stage for long."""
+    write(page, PROMPT)
+    page.click("text=Advanced")
+    page.get_by_label("Steps of sr256").fill("200")
+    page.get_by_label("Steps of sr256").blur()
+    page.click("text=Draw at 1024")
+    page.wait_for_selector("text=/sr256, step/")
+
+
 def test_unknown_words_are_marked_and_mended(studio: Page) -> None:
     write(studio, "a hambruger on a white background")
     studio.locator(".unknown-word .offer", has_text="hamburger").click()
@@ -55,7 +65,7 @@ def test_quality_and_stages_are_sent(studio: Page, server: str) -> None:
     studio.click("text=Best")
     draft(studio)
     assert jobs(server)[0]["request"]["num_steps"] == [4]
-    studio.click("summary")
+    studio.click("text=Advanced")
     studio.get_by_label("Steps of base").fill("3")
     studio.get_by_label("Guidance of base").fill("2")
     studio.get_by_label("Guidance of base").blur()
@@ -84,27 +94,16 @@ def test_a_style_of_the_gallery_is_put_into_the_prompt(studio: Page) -> None:
 
 
 def test_stop_stops(studio: Page, server: str) -> None:
-    write(studio, PROMPT)
-    studio.click("summary")
-    studio.get_by_label("Steps of sr1024").fill("200")
-    studio.get_by_label("Steps of sr1024").blur()
-    studio.click("text=Draw at 1024")
-    studio.wait_for_selector("progress")
-    studio.wait_for_selector("text=/sr1024, step/")
+    begin_a_long_job(studio)
     studio.get_by_role("button", name="Stop").click()
     studio.wait_for_selector("text=Stopped.")
     assert jobs(server)[0]["status"] == "cancelled"
 
 
 def test_a_job_goes_on_when_the_page_is_opened_again(studio: Page, server: str) -> None:
-    write(studio, PROMPT)
-    studio.click("summary")
-    studio.get_by_label("Steps of sr1024").fill("200")
-    studio.get_by_label("Steps of sr1024").blur()
-    studio.click("text=Draw at 1024")
-    studio.wait_for_selector("text=/sr1024, step/")
+    begin_a_long_job(studio)
     studio.reload()
-    studio.wait_for_selector("text=/sr1024, step/")
+    studio.wait_for_selector("text=/sr256, step/")
     studio.get_by_role("button", name="Stop").click()
     studio.wait_for_selector("text=Stopped.")
 
@@ -125,7 +124,7 @@ def test_settings_come_back_from_a_dropped_picture(studio: Page, server: str) ->
     assert studio.input_value("#prompt") == PROMPT
     assert studio.get_by_label("Seed", exact=True).input_value() == str(image["seed"])
     assert share(studio, "rocket") == "50 %"
-    studio.click("summary")
+    studio.click("text=Advanced")
     assert studio.get_by_label("Steps of base").input_value() == "1"
 
 

@@ -71,10 +71,10 @@ def share(page: Page, words: str) -> str:
 
 
 def draft(page: Page) -> None:
-    """Draw drafts and wait for them."""
-    with page.expect_response(lambda r: r.url.endswith("/v1/jobs") and r.request.method == "POST"):
+    """Draw nine drafts and wait until the page shows them."""
+    with page.expect_response(lambda r: r.url.endswith("/v1/jobs") and r.status == 201) as sent:
         page.get_by_role("button", name="Draft").click()
-    page.wait_for_selector(".tile:not([disabled]) >> nth=8")
+    page.wait_for_selector(f".grid img[src*='{sent.value.json()['id']}'] >> nth=8")
 
 
 def jobs(address: str) -> list[dict[str, Any]]:

@@ -32,9 +32,8 @@ OF_THE_LAST = frozenset("of in for from by as to at".split())  # and those that 
 ABOUT_THE_PICTURE = re.compile(
     r"\b(?:back(?:ground|drop)s?|gradient|(?!the )\w+ style|silhouette|icon)\b"
 )
-MARKS = re.compile(
-    r"[^\w\s,'\u2019&+-]+|(?<!\w)['\u2019-]+|['\u2019-]+(?!\w)"
-)  # captions have none
+# Captions have none of these.
+MARKS = re.compile(r"[^\w\s,'\u2019&+-]+|(?<!\w)['\u2019-]+|['\u2019-]+(?!\w)")
 QUOTES = re.compile(r"[\"*_~`#<>\u2018\u201a-\u201f\u2039\u203a\u00ab\u00bb]")
 OWNER = re.compile(r"['\u2019]s(?=\s*(?:,|$)|\s+(?:and|on|in)\b)")  # of something that went
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ediffi.core.errors import UserError
 from ediffi.data.readers.record import (
+    Captions,
     Dropped,
     FileName,
     Item,
@@ -33,10 +34,10 @@ class Image(Object):
 
 
 class Annotation(Object):
-    """A caption of an image, or a thing in it. caption: checked when the image is read."""
+    """A caption of an image, or a thing in it."""
 
     image_id: Label
-    caption: Any = None
+    caption: Captions = ()
     category_id: Label | None = None
 
 
@@ -58,11 +59,11 @@ def read_coco(annotations: Path, root: Path) -> Iterator[Item]:
     dropped: list[Dropped] = []
     categories = {c.id: c.name for c in _parsed(Named, data, "categories", dropped) if c.name}
     licences = {c.id: c.name for c in _parsed(Named, data, "licenses", dropped)}
-    captions: dict[str, list[Any]] = defaultdict(list)
+    captions: dict[str, list[str]] = defaultdict(list)
     things: dict[str, dict[str, None]] = defaultdict(dict)  # each once, in order
     for mark in _parsed(Annotation, data, "annotations", dropped):
-        if mark.caption is not None:
-            captions[mark.image_id].append(mark.caption)
+        if mark.caption:
+            captions[mark.image_id] += mark.caption
         elif mark.category_id in categories:
             things[mark.image_id][categories[mark.category_id]] = None
     images = _parsed(Image, data, "images", dropped)

@@ -94,7 +94,9 @@ function looking({ jobs, view, look, compare, setCompare, queue }) {
     },
     compare: (picture) => setCompare(picture && { first: labelled(picture), second: null }),
     show: (job) => {
-      second(pictures(job)[0]);
+      const [first, ...more] = pictures(job);
+      if (!more.length) second(first);
+      else if (compare) setCompare({ ...compare, second: null }); // one of them is to be chosen
       look({ id: job.id, n: null, large: false, mode: "picture" });
     },
     remove: (job) => {

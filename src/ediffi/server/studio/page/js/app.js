@@ -15,6 +15,7 @@ import { NUM_DRAFTS } from "./settings.js";
 import { References, Styles } from "./styles.js";
 import { useStudio } from "./studio.js";
 import { toggleTheme } from "./theme.js";
+import { Vocabulary } from "./vocabulary.js";
 
 export function App() {
   const studio = useStudio();
@@ -46,7 +47,9 @@ export function App() {
 
 const Compose = ({ studio: { settings, set, model, masks, shares, gallery, setMap }, on }) => html`
   <div class="compose">
-    <${Prompt} settings=${settings} set=${set} onSubmit=${on.draft} onRegion=${on.paint} />
+    <${Prompt} settings=${settings} set=${set} onSubmit=${on.draft} onRegion=${on.paint}>
+      <${Vocabulary} model=${model} settings=${settings} set=${set} />
+    <//>
     <${Regions} settings=${settings} set=${set} masks=${masks} shares=${shares} onMap=${setMap} on=${on} />
     <${Styles} model=${model} gallery=${gallery} settings=${settings} set=${set} onEvery=${on.everyStyle} />
     <${References} model=${model} settings=${settings} set=${set} onFiles=${on.refer} />

@@ -57,8 +57,8 @@ function Actions({ model, job, all, view, single, compare, on }) {
   const top = model.stages.at(-1).resolution;
   return html`
     <span class="end row">
-      ${all.length > 1 && html`<${IconButton} name="grid" label="All pictures of this job" pressed=${!view.large}
-        onClick=${() => on.enlarge(!view.large)} />`}
+      ${all.length > 1 && html`<${IconButton} name=${view.large ? "grid" : "eye"}
+        label=${view.large ? "All pictures of this job" : "Show this one large"} onClick=${() => on.enlarge(!view.large)} />`}
       <${IconButton} name="compare" label="Compare with another picture" onClick=${() => on.compare(single)} />
       <${IconButton} name="picture" label="Take its style for the next picture" onClick=${() => on.referTo(single)} />
       <${IconButton} name="reuse" label="Use the settings of this picture" onClick=${() => on.reuse(single)} />

@@ -87,6 +87,10 @@ function Advanced({ model, settings, set }) {
         Seeds choose the style and background that the prompt leaves open
       </label>
       <label class="check">
+        <input type="checkbox" checked=${settings.anyway} onChange=${(event) => set({ anyway: event.target.checked })} />
+        Draw even if nothing in the prompt is known
+      </label>
+      <label class="check">
         <input type="checkbox" checked=${settings.precise} onChange=${(event) => set({ precise: event.target.checked })} />
         Full precision (slower)
       </label>

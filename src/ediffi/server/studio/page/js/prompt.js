@@ -7,7 +7,7 @@ import { Icon } from "./icons.js";
 
 const TYPING_MS = 350;
 
-export function Prompt({ settings, set, onRegion, onSubmit }) {
+export function Prompt({ settings, set, onRegion, onSubmit, children }) {
   const { prompt, regions, active } = settings;
   const [selection, setSelection] = useState(null);
   const heard = useUnderstood(prompt);
@@ -62,6 +62,7 @@ export function Prompt({ settings, set, onRegion, onSubmit }) {
           </p>`)}
         ${heard.notes.map((note) => html`<p key=${note} class="note">${note}</p>`)}
       </div>
+      ${children}
     </section>
   `;
 }

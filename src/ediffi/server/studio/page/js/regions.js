@@ -39,7 +39,7 @@ function Chip({ region, share, active, change, onChoose, onPhrase, onRemove, onC
       <button type="button" class="dot" aria-pressed=${String(active)} aria-label=${`Paint ${region.text}`}
         title="Paint these words" onClick=${onChoose}></button>
       <input class="phrase-text" value=${region.text} aria-label="Words of this region" size=${Math.max(4, region.text.length)}
-        onFocus=${onChoose} onChange=${(event) => event.target.value.trim() && onPhrase(event.target.value.trim())} />
+        onChange=${(event) => event.target.value.trim() && onPhrase(event.target.value.trim())} />
       <span class="state ${lost || !share ? "warn" : ""}">${state}</span>
       ${lost && html`<button type="button" class="offer" onClick=${() => onPhrase(region.text)}>put back</button>`}
       <${IconButton} name="close" label=${`Take away the region of ${region.text}`} onClick=${onRemove} />

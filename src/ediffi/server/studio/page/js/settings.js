@@ -26,6 +26,7 @@ export const fresh = () => ({
   tile: null,
   roles: null,
   looks: true,
+  anyway: false, // whether prompts are drawn in which nothing is known
   precise: false,
   references: [], // {id, uri}
   strength: 1,
@@ -76,7 +77,7 @@ export function withPhrase(settings, id, text) {
 
 /** What a job is asked for. masks: see `Masks`; extra: fields of this job alone. */
 export function request(settings, model, masks, extra = {}) {
-  const out = { prompts: [settings.prompt], seeds: [settings.seed], looks: settings.looks, ...extra };
+  const out = { prompts: [settings.prompt], seeds: [settings.seed], looks: settings.looks, anyway: settings.anyway, ...extra };
   const running = stagesUpTo(model, out.stop_at);
   Object.assign(out, perStage(settings, running));
   if (settings.sampler) out.sampler = settings.sampler;
@@ -132,6 +133,7 @@ export function settingsOf(told, model) {
     tile: told.tile ?? null,
     roles: told.use ?? null,
     looks: told.looks ?? true,
+    anyway: told.anyway ?? false,
     precise: told.dtype === "fp32",
     strength: told.style_strength ?? 1,
     styleStages: told.style_stages ?? null,

@@ -15,7 +15,7 @@ export function Toolbar({ tools, setTools, masks, under }) {
           <button type="button" key=${name} aria-pressed=${String(tools.tool === name)} title=${label}
             aria-label=${label} onClick=${() => setTools({ tool: name })}><${Icon} name=${name} /></button>`)}
       </div>
-      ${under && html`<${IconButton} name="hide" label="Show the picture beneath" pressed=${tools.see}
+      ${under && html`<${IconButton} name="eye" label="Show the picture beneath" pressed=${tools.see}
         onClick=${() => setTools({ see: !tools.see })} />`}
       <${IconButton} name="undo" label="Undo" disabled=${!masks.past.length} onClick=${() => masks.undo()} />
       <${IconButton} name="redo" label="Redo" disabled=${!masks.future.length} onClick=${() => masks.redo()} />
