@@ -61,7 +61,9 @@ class ClipBatch:
         return len(self.images)
 
     def to(self, device: torch.device | str) -> ClipBatch:
-        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        moved: dict[str, Any] = {
+            k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)
+        }
         return replace(self, **moved)
 
     def split(self, parts: int) -> list[ClipBatch]:

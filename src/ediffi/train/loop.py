@@ -20,7 +20,7 @@ from ediffi.train.meter import Meter, forward_flops, machine_rate
 from ediffi.train.objective import AnyBatch
 from ediffi.train.state import TrainState
 
-C = TypeVar("C", bound=RunConfig)
+C = TypeVar("C", bound=RunConfig, covariant=True)
 
 
 class Batches(Protocol):

@@ -26,7 +26,7 @@ class AnyBatch(Protocol):
 
 
 class Objective(Protocol):
-    def __call__(self, model: nn.Module, batch: Any) -> dict[str, Tensor]:
+    def __call__(self, model: Any, batch: Any) -> dict[str, Tensor]:
         """`loss`, whose mean is made small, and figures for the log; each (B,) or ()."""
 
 

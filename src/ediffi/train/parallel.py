@@ -13,12 +13,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.rendezvous import rendezvous
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -59,10 +61,11 @@ class Ranks:
         model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         # blocks return views, which nobody changes in place
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
-        mesh = dist.init_device_mesh(self.device.type, (self.world,))
+        mesh = init_device_mesh(self.device.type, (self.world,))
         for block in blocks(model):
             fully_shard(block, mesh=mesh)
-        return fully_shard(model, mesh=mesh)
+        fully_shard(model, mesh=mesh)
+        return model
 
     def any(self, flag: bool) -> bool:
         """Whether it is so on any rank; all wait for each other here."""
@@ -126,7 +129,7 @@ def processes(device: str, form: Form = "ddp") -> Iterator[Ranks]:
         yield Ranks(here)
         return
     backend = "cpu:gloo,cuda:nccl" if here.type == "cuda" else "gloo"
-    store, rank, world = next(dist.rendezvous("env://"))
+    store, rank, world = next(rendezvous("env://"))
     dist.init_process_group(backend, store=store, rank=rank, world_size=world)
     try:
         yield Ranks(here, rank, world, form)
@@ -143,9 +146,9 @@ def processes(device: str, form: Form = "ddp") -> Iterator[Ranks]:
         dist.destroy_process_group()
 
 
-def _first_to_say(store: dist.Store) -> bool:
+def _first_to_say(store: Any) -> bool:
     """Whether no other rank has said so before: one line is enough."""
     try:
-        return store.add("said", 1) == 1
+        return bool(store.add("said", 1) == 1)
     except RuntimeError:  # kept by the process that ended
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from ediffi.train.config import Recipe, RunConfig
 from ediffi.train.objective import AnyBatch, Objective, objective_of
 from ediffi.train.parallel import ALONE, Ranks, blocks, fill, local, whole, without_sync
 
-C = TypeVar("C", bound=RunConfig)
+C = TypeVar("C", bound=RunConfig, covariant=True)
 
 
 class TrainState(Generic[C]):
@@ -45,8 +45,10 @@ class TrainState(Generic[C]):
         vectors = [p for p in self.parameters.values() if p.ndim < 2]
         matrices = [p for p in self.parameters.values() if p.ndim >= 2]
         rest = how.weight_decay if how.decay_vectors else 0.0
+        groups: list[dict[str, Any]] = [{"params": matrices}]
+        groups += [{"params": vectors, "weight_decay": rest}]
         self.optimizer = torch.optim.AdamW(
-            [{"params": matrices}, {"params": vectors, "weight_decay": rest}],
+            groups,
             lr=how.learning_rate,
             betas=how.betas,
             weight_decay=how.weight_decay,
