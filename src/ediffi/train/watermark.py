@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,7 +86,8 @@ class WatermarkBatch:
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> WatermarkBatch:
         """Apply `fn` to every tensor."""
-        tensors = {n: fn(getattr(self, n)) for n in ("clean", "bits", "bit", "sign")}
+        names = ("clean", "bits", "bit", "sign")
+        tensors: dict[str, Any] = {name: fn(getattr(self, name)) for name in names}
         return replace(self, **tensors)
 
     def to(self, device: torch.device | str) -> WatermarkBatch:
