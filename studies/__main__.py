@@ -332,5 +332,28 @@ def house(
     typer.echo(house_table(read_files(revision)))
 
 
+@app.command()
+def influence(
+    output: Output,
+    num_subsets: Annotated[
+        int, typer.Option(min=4, help="Models that are trained on a half of the pictures.")
+    ] = 16,
+    cache: Cache = None,
+) -> None:
+    """Is what is near what a model learnt from? D-TRAK and nearness by their LDS, on a tiny model.
+
+    python -m studies influence -o influence
+    """
+    from ediffi.core.files import make_folder, write_atomically
+    from ediffi.pictogram.grid import Grid
+    from studies.influence import Settings, study
+
+    with report_bars() as report:
+        record = study(Grid.load(cache), Settings(num_subsets=num_subsets), report)
+    make_folder(output)
+    write_atomically(output / "influence.json", (json.dumps(record, indent=1) + "\n").encode())
+    typer.echo(json.dumps(record["lds"], indent=1))
+
+
 if __name__ == "__main__":
     sys.exit(main(app=app))

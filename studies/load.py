@@ -22,7 +22,7 @@ from ediffi.model import Cascade
 from studies.load_server import Process, batching_gain
 
 NEAR = 4.0  # levels of 255, mean, that a picture in a batch may be from the one drawn alone
-PAUSE = 0.05  # seconds between two looks at a job
+PAUSE = 0.5  # seconds between two looks at the jobs
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,9 @@ def wanted(cascade: Cascade, num: int, resolution: int) -> list[Wanted]:
     nouns = list(cascade.config.vocabulary) or ["a picture"]
     out = []
     for seed in range(num):
-        request = {
-            "prompts": [f"a {nouns[seed % len(nouns)]}"],
-            "seeds": [seed],
-            "stop_at": resolution,
-        }
-        images = cascade.generate(request["prompts"], seeds=seed, stop_at=resolution)
+        prompt = f"a {nouns[seed % len(nouns)]}"
+        request = {"prompts": [prompt], "seeds": [seed], "stop_at": resolution}
+        images = cascade.generate(prompt, seeds=seed, stop_at=resolution)
         out.append(Wanted(request, to_uint8(images)[0].astype(float)))
     return out
 
@@ -98,7 +95,7 @@ async def load(
     """`clients` ask again and again for `seconds`, or until `jobs` are accepted."""
     seen, end = Seen(), time.monotonic() + seconds
     limits = httpx2.Limits(max_connections=clients)
-    async with httpx2.AsyncClient(base_url=server.url, timeout=120, limits=limits) as http:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=300, limits=limits) as http:
 
         async def client(number: int) -> None:
             choice = Random(number)
@@ -129,9 +126,10 @@ async def _one(
         return
     job = answer.json()
     seen.accepted.append(job["id"])
-    while job["status"] in ("queued", "running"):
-        await asyncio.sleep(PAUSE)
-        job = (await http.get(f"/v1/jobs/{job['id']}")).json()
+    async with http.stream("GET", f"/v1/jobs/{job['id']}/events") as events:
+        async for _ in events.aiter_lines():  # to its end
+            pass
+    job = (await http.get(f"/v1/jobs/{job['id']}")).json()
     if job["status"] != "done":
         seen.wrong.append(f"{job['id']}: {job['status']}, {job['error']}")
         return
@@ -157,18 +155,19 @@ def mistaken(file: bytes, want: Wanted, all_wanted: Sequence[Wanted]) -> str | N
 def kill_and_restart(server: Process, requests: Sequence[dict[str, Any]]) -> dict[str, int]:
     """Kill the server when a third of the jobs are done, start it again, and wait for all: how
     many were accepted, were done before, and ended each way."""
-    with httpx2.Client(base_url=server.url, timeout=120) as http:
+    with httpx2.Client(base_url=server.url, timeout=300) as http:
         ids = [http.post("/v1/jobs", json=request).json()["id"] for request in requests]
         while (before := _count(http, ids)["done"]) < len(ids) / 3:
             time.sleep(PAUSE)
     server.kill()
     server.start()
-    with httpx2.Client(base_url=server.url, timeout=120) as http:
+    with httpx2.Client(base_url=server.url, timeout=300) as http:
         while sum((ended := _count(http, ids)).values()) < len(ids):
             time.sleep(PAUSE)
     return {"accepted": len(ids), "done before": before, **ended}
 
 
 def _count(http: httpx2.Client, ids: Sequence[str]) -> dict[str, int]:
-    told = [http.get(f"/v1/jobs/{job}").json()["status"] for job in ids]
+    listed = http.get("/v1/jobs", params={"limit": 500}).json()["jobs"]
+    told = [job["status"] for job in listed if job["id"] in ids]
     return {status: told.count(status) for status in ("done", "failed", "cancelled")}

@@ -24,7 +24,8 @@ def record(folder: Path, name: str, shares: tuple[float, ...], num: int = 8) -> 
         }
         for scale, share in enumerate(shares, 1)
     ]
-    protocol = {"model": name, "model_hash": name, "num_images": num, "names": NAMES}
+    of_the_model = {"model": name, "model_hash": name, "images_seen": {"base": len(name)}}
+    protocol = {**of_the_model, "num_images": num, "names": NAMES}
     path = folder / f"{name}.json"
     path.write_text(json.dumps({"protocol": protocol, "curve": curve}))
     return path
@@ -32,7 +33,7 @@ def record(folder: Path, name: str, shares: tuple[float, ...], num: int = 8) -> 
 
 def test_a_row_has_mean_range_and_distance_from_the_parent(tmp_path: Path) -> None:
     records = {
-        "parent": [record(tmp_path, "p0", (0.5, 0.6)), record(tmp_path, "p1", (0.7, 0.8))],
+        "parent": [record(tmp_path, "parent0", (0.5, 0.6)), record(tmp_path, "p1", (0.7, 0.8))],
         "copies": [record(tmp_path, "c0", (0.6, 0.6)), record(tmp_path, "c1", (0.9, 0.8))],
     }
     text = write_comparison(tmp_path, records, {"copies": "experts"})

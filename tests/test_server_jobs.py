@@ -229,6 +229,23 @@ def test_jobs_outlive_the_server(model_folder: Path, tmp_path: Path) -> None:
             assert told["status"] == "done" and opened(server, told["images"][0]["url"])
 
 
+def test_a_job_that_kills_servers_is_given_up(model_folder: Path, tmp_path: Path) -> None:
+    """And a call that nobody waits for any more is not drawn."""
+    store = Store(tmp_path)
+    body = b'{"prompts": ["a cat"], "stop_at": 16}'
+    for name, starts in (("once", 1), ("often", 3), ("call", 0)):
+        call = name == "call"
+        store.add(Row(id=name, client="local", num_pictures=1, digest="", call=call), body)
+        for _ in range(starts):
+            store.started(name)
+    store.close()
+    with served(model_folder, tmp_path) as server:
+        assert server.ended("once")["status"] == "done"
+        often, call = server.ended("often"), server.ended("call")
+    assert often["status"] == "failed" and "ended 3 times while it drew this" in often["error"]
+    assert call["status"] == "failed" and "nobody waits" in call["error"]
+
+
 def test_one_server_a_folder(server: Served, model_folder: Path) -> None:
     from ediffi.core.errors import UserError
     from ediffi.server.app import create_app

@@ -45,6 +45,7 @@ def test_drafts_are_drawn_and_one_is_chosen(studio: Page, server: str) -> None:
     assert "64 px, seed 9" in studio.locator(".status").inner_text()
 
 
+@pytest.mark.slow
 def test_seeds_are_locked_and_thrown(studio: Page, server: str) -> None:
     seed = studio.get_by_label("Seed", exact=True)
     write(studio, PROMPT)
@@ -60,6 +61,7 @@ def test_seeds_are_locked_and_thrown(studio: Page, server: str) -> None:
     assert [job["request"]["seeds"] for job in jobs(server)[:2]] == 2 * [[int(second)]]
 
 
+@pytest.mark.slow
 def test_quality_and_stages_are_sent(studio: Page, server: str) -> None:
     write(studio, PROMPT)
     studio.click("text=Best")
@@ -74,6 +76,7 @@ def test_quality_and_stages_are_sent(studio: Page, server: str) -> None:
     assert (request["num_steps"], request["guidance_scale"]) == ([3], [2])
 
 
+@pytest.mark.slow
 def test_one_prompt_in_every_style(studio: Page, server: str) -> None:
     write(studio, PROMPT)
     studio.click("text=This prompt in every style")
@@ -84,6 +87,7 @@ def test_one_prompt_in_every_style(studio: Page, server: str) -> None:
     assert prompts == [f"{PROMPT}, {caption}" for caption in captions]
 
 
+@pytest.mark.slow
 def test_a_style_of_the_gallery_is_put_into_the_prompt(studio: Page) -> None:
     write(studio, PROMPT)
     studio.get_by_role("button", name="line icon").click()
@@ -95,16 +99,17 @@ def test_a_style_of_the_gallery_is_put_into_the_prompt(studio: Page) -> None:
 
 def test_stop_stops(studio: Page, server: str) -> None:
     begin_a_long_job(studio)
-    studio.get_by_role("button", name="Stop").click()
+    studio.get_by_role("button", name="Stop", exact=True).click()
     studio.wait_for_selector("text=Stopped.")
     assert jobs(server)[0]["status"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_job_goes_on_when_the_page_is_opened_again(studio: Page, server: str) -> None:
     begin_a_long_job(studio)
     studio.reload()
     studio.wait_for_selector("text=/sr256, step/")
-    studio.get_by_role("button", name="Stop").click()
+    studio.get_by_role("button", name="Stop", exact=True).click()
     studio.wait_for_selector("text=Stopped.")
 
 
@@ -128,6 +133,7 @@ def test_settings_come_back_from_a_dropped_picture(studio: Page, server: str) ->
     assert studio.get_by_label("Steps of base").input_value() == "1"
 
 
+@pytest.mark.slow
 def test_another_picture_becomes_a_style(studio: Page, tmp_path: Path, server: str) -> None:
     Image.new("RGB", (80, 60), "purple").save(tmp_path / "plain.png")
     drop(studio, "plain.png", (tmp_path / "plain.png").read_bytes())
@@ -141,6 +147,7 @@ def test_another_picture_becomes_a_style(studio: Page, tmp_path: Path, server: s
     assert request["style"]["pictures"]
 
 
+@pytest.mark.slow
 def test_two_pictures_are_compared(studio: Page) -> None:
     write(studio, PROMPT)
     draft(studio)
@@ -156,6 +163,7 @@ def test_two_pictures_are_compared(studio: Page) -> None:
     studio.wait_for_selector(".grid")
 
 
+@pytest.mark.slow
 def test_history_is_deleted(studio: Page, server: str) -> None:
     write(studio, PROMPT)
     draft(studio)

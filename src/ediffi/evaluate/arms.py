@@ -19,6 +19,7 @@ FIGURES = {  # of a point of a curve: where it stands, its title, its unit
     "clip": (("clip", "cosine"), "text-picture score", 1.0),
     "concept": (("concept", "top1", "share"), "concepts named, %", 100.0),
 }
+OF_THE_MODEL = ("model", "model_hash", "images_seen")  # in a protocol
 
 
 def write_comparison(
@@ -64,7 +65,7 @@ def _curve(path: Path) -> list[dict[str, Any]]:
 def _protocol(path: Path) -> str:
     """All of it but which model it was."""
     protocol = json.loads(path.read_text())["protocol"]
-    return json.dumps({k: v for k, v in protocol.items() if not k.startswith("model")})
+    return json.dumps({k: v for k, v in protocol.items() if k not in OF_THE_MODEL})
 
 
 def _value(point: Mapping[str, Any], kind: str) -> float:

@@ -164,7 +164,7 @@ class Job:
         """The last thing that happens to it: pictures written before are on disk."""
         try:
             if self.resumes and isinstance(error, Cancelled):
-                self._store.waits_again(self.id)
+                self._store.waits_again(self.id, starts=0)
                 self.interrupted = True
                 return
             said = self.error or (_message(error) if error is not None else None)

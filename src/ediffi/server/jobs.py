@@ -22,6 +22,7 @@ from ediffi.server.sse import changes
 from ediffi.server.store import ENDED, Row, Store
 
 log = logging.getLogger(__name__)
+STARTS = 3  # times that a job is begun, if each time the process dies
 SWEEP = 60.0  # seconds between two looks at what is kept no longer
 PLANNING = threading.BoundedSemaphore(2)  # requests that are read at once: each may hold pictures
 
@@ -51,13 +52,15 @@ class Jobs:
         self.store.remove_strays()
         self.sweep()
         for row in self.store.open():
-            if row.call:
-                said = "the server was stopped, and nobody waits for it any more"
+            said = "the server was stopped, and nobody waits for it any more" if row.call else None
+            if row.starts >= STARTS:
+                said = f"the server ended {row.starts} times while it drew this"
+            if said is not None:
                 self.store.ended(row.id, "failed", (), said)
                 continue
             try:
                 body = self.store.request(row.id)
-                self.store.waits_again(row.id)
+                self.store.waits_again(row.id, starts=row.starts)
                 self._take(row, self.planned(body))
             except Exception as error:  # whatever is wrong with one, the server starts
                 log.warning("cannot be taken up", extra={"job": row.id, "error": str(error)})
@@ -65,8 +68,8 @@ class Jobs:
 
     def submit(
         self, body: bytes, client: str, *, idempotency: str | None = None, call: bool = False
-    ) -> tuple[Row, bool]:
-        """Take a request in; its row, and whether it is new.
+    ) -> tuple[Row, Job | None]:
+        """Take a request in; its row, and the job that is drawn if it is new.
 
         idempotency: a key of the client's own: a request that comes again with it is the same job.
         call: the client waits for it in this very request.
@@ -79,7 +82,7 @@ class Jobs:
         if idempotency is not None:
             earlier = self.store.keyed(client, idempotency)
             if earlier is not None:
-                return _same(earlier, digest), False
+                return _same(earlier, digest), None
         self._check_room(client)
         with PLANNING:
             plan = self.planned(body)
@@ -93,12 +96,12 @@ class Jobs:
         )
         kept = self.store.add(row, body)
         if kept.id != row.id:  # the same key came twice at once
-            return _same(kept, digest), False
-        self._take(kept, plan)
+            return _same(kept, digest), None
+        job = self._take(kept, plan)
         prompts = [subject.prompt for subject in plan.subjects[:1]]
         said = {"prompt": prompts[0]} if self.settings.log_prompts else {}
         log.info("accepted", extra={"job": row.id, "pictures": len(plan), **said})
-        return kept, True
+        return kept, job
 
     def live(self, job: str) -> Job | None:
         """The job if it waits or is being drawn."""
@@ -193,7 +196,7 @@ class Jobs:
         with noted_by(lambda _: None):  # they are in the plan's notes
             return self.cascade.plan(request)
 
-    def _take(self, row: Row, plan: Plan) -> None:
+    def _take(self, row: Row, plan: Plan) -> Job:
         job = Job(
             row,
             plan,
@@ -214,6 +217,7 @@ class Jobs:
             if row.call:
                 self.store.remove(job.id)
                 raise ApiError(503, "the server is being stopped") from error
+        return job
 
     def _ended(self, job: Job) -> None:
         with self._lock:

@@ -22,7 +22,8 @@ SCHEMA = """
 create table if not exists jobs (
     id text primary key, client text not null, status text not null, call integer not null,
     created real not null, ended real, num_pictures integer not null, idempotency text,
-    digest text not null, error text, images text not null, bytes integer not null default 0,
+    digest text not null, starts integer not null, error text, images text not null,
+    bytes integer not null,
     unique (client, idempotency)
 );
 create index if not exists by_time on jobs (client, created);
@@ -36,6 +37,7 @@ class Row:
 
     call: whether a client waited for it in its request: then nobody wants it after a restart.
     idempotency, digest: the client's key for it, and of the request that came with it.
+    starts: how often it was begun, but for those that a server ended in order.
     images: a JSON value for each finished picture, see `Job`. bytes: of its files.
     """
 
@@ -43,6 +45,7 @@ class Row:
     client: str
     num_pictures: int
     digest: str
+    starts: int = 0
     status: Status = "queued"
     call: bool = False
     created: float = 0.0
@@ -127,12 +130,14 @@ class Store:
 
     def started(self, job: str) -> None:
         with self._changing() as db:
-            db.execute("update jobs set status = 'running' where id = ?", (job,))
+            db.execute(
+                "update jobs set status = 'running', starts = starts + 1 where id = ?", (job,)
+            )
 
-    def waits_again(self, job: str) -> None:
-        """It was interrupted, and is begun again at the next start."""
+    def waits_again(self, job: str, *, starts: int) -> None:
+        """It was interrupted, and is to be begun again; it counts as begun so often."""
         with self._changing() as db:
-            db.execute("update jobs set status = 'queued', images = '[]' where id = ?", (job,))
+            db.execute("update jobs set status = 'queued', starts = ? where id = ?", (starts, job))
 
     def ended(self, job: str, status: Status, images: tuple[Any, ...], error: str | None) -> Row:
         """The job has ended; what it has drawn stays."""

@@ -37,12 +37,12 @@ async def create(
     """Draw pictures. The body is a request as `ediffi.model.Request` has it, pictures in it as data
     URIs. It is kept on disk from now on, and drawn whether or not anybody waits."""
     body = await request.body()
-    row, new = await asyncio.to_thread(
+    row, job = await asyncio.to_thread(
         service.jobs.submit, body, client, idempotency=idempotency_key
     )
     told = await asyncio.to_thread(service.jobs.told, row)
     headers = {"Location": f"/v1/jobs/{row.id}"}
-    return JSONResponse(told, 201 if new else 200, headers=headers)
+    return JSONResponse(told, 200 if job is None else 201, headers=headers)
 
 
 @router.get("", response_model=JobList)
