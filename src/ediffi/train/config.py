@@ -106,7 +106,9 @@ class RunConfig(Frozen):
         try:
             return self.model_validate(data)
         except ValidationError as error:
-            raise UserError(f"{UserError.of(error, 'recipe field')}; see --show") from error
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"]))
+            raise UserError(f"recipe field {name}: {first['msg']}; see --show") from error
 
     def differences(self, theirs: Mapping[str, Any]) -> list[str]:
         """What keeps a run of another config, as JSON values, from continuing as this one:
