@@ -72,10 +72,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def quick_judges() -> Iterator[None]:
-    """Judges of captions are fitted on few scenes, in seconds."""
+    """Judges are fitted on few pictures, in seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ediffi.pictogram.dataset.NUM_SCENES", 64)
         patch.setattr("ediffi.pictogram.dataset.NUM_TEST_SCENES", 32)
+        patch.setattr("ediffi.evaluate.judges.SIDES", (64,))
+        patch.setattr("ediffi.evaluate.matcher.STEPS", 150)
         yield
 
 

@@ -22,14 +22,14 @@ def test_the_instrument_on_the_tiny_grid(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    strong = {kind: dict([*levels.items()][::2]) for kind, levels in DEGRADED.items()}
+    strong = {kind: dict([*levels.items()][-1:]) for kind, levels in DEGRADED.items()}
     monkeypatch.setattr("studies.instrument.DEGRADED", strong)
     asked = evaluation(grid, cache, tmp_path, EFFICIENTNET, num_images=16)
     rows = {row["pictures"]: row for row in check(asked)}
     names = list(rows)
     for kind in DEGRADED:
-        mild, worst = (row["fd"] for name, row in rows.items() if name.startswith(kind))
-        assert rows[names[0]]["fd"] < mild < worst
+        (worst,) = (row["fd"] for name, row in rows.items() if name.startswith(kind))
+        assert rows[names[0]]["fd"] < worst
     shuffled = [row["match"] for name, row in rows.items() if "exchanged" in name]
     assert rows[names[0]]["match"] > shuffled[0] > shuffled[1] > shuffled[2]
     planted = rows["planted copies of training drawings"]["memorised"]

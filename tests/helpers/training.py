@@ -36,6 +36,7 @@ SMALL = {
     "schedule.log_images": 16,
     "schedule.checkpoint_images": 16,
     "schedule.sample_images": 32,
+    "sampling.num_steps": 2,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from functools import update_wrapper
 from typing import Any, get_type_hints
 
 
@@ -38,7 +39,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
         }
         command(**made, **given)
 
-    call.__doc__, call.__name__ = command.__doc__, command.__name__
+    update_wrapper(call, command)
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in spread}
     call.__signature__ = inspect.Signature(spread)  # type: ignore[attr-defined]
     return call

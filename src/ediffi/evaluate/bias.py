@@ -217,5 +217,5 @@ def summary(record: Mapping[str, Any]) -> str:
 def _percent(found: Mapping[str, Any]) -> str:
     if found["share"] is None:
         return "-"
-    low, high = found["interval"]
+    low, high = (abs(end) for end in found["interval"])  # rounding may leave a -0
     return f"{found['share']:.0%} ({low:.0%} to {high:.0%})"

@@ -86,9 +86,13 @@ class WatermarkBatch:
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> WatermarkBatch:
         """Apply `fn` to every tensor."""
-        names = ("clean", "bits", "bit", "sign")
-        tensors: dict[str, Any] = {name: fn(getattr(self, name)) for name in names}
-        return replace(self, **tensors)
+        return replace(
+            self,
+            clean=fn(self.clean),
+            bits=fn(self.bits),
+            bit=fn(self.bit),
+            sign=fn(self.sign),
+        )
 
     def to(self, device: torch.device | str) -> WatermarkBatch:
         return self.map(lambda t: t.to(device))

@@ -30,7 +30,7 @@ from ediffi.encoders.clip import ClipImageEncoder
 from ediffi.model.folder import BUNDLED, ModelFolder
 
 SIDE, BINS = 256, 24
-RIDGE = 3e-3  # weight of the squared coefficients, of standardised features
+RIDGE = 0.03  # weight of the squared coefficients, of standardised features
 
 
 @dataclass(frozen=True, eq=False)
