@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL import Image
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -27,6 +28,8 @@ from ediffi.trust.watermark.network import Marker
 PUBLIC_KEY = b"ediffi"  # anybody can look for a mark made with it
 CANVASES = (1024, 512, 256, 2048)  # sides a cropped picture may have had
 SCALES = tuple(0.98**n for n in range(0, 36))  # shares of the canvas that a crop may show
+SMALLEST = 64  # pixels a side of a picture that is worth a look
+LARGEST = 1024  # to which larger ones are reduced, once
 PLACES = 3  # best places of a scale that are read
 FLOOR = 1.6  # energy of a place that is worth reading; about 1 without a mark
 
@@ -88,7 +91,9 @@ class Watermark:
 
         thorough: look for crops of pictures of any size as well, which takes seconds.
         """
-        picture, code, tries = from_uint8([pixels]), carriers(key), 0
+        if min(pixels.shape[:2]) < SMALLEST:
+            return None
+        picture, code, tries = from_uint8([_reduced(pixels)]), carriers(key), 0
         for share, mirrored in _hypotheses(pixels.shape[1], pixels.shape[0], thorough):
             planes = self._planes(picture.flip(3) if mirrored else picture, share)
             for soft in _readings(planes, code, search=share < 1):
@@ -144,6 +149,15 @@ def _readings(planes: Tensor, code: Carriers, *, search: bool) -> Iterator[NDArr
         if value < FLOOR * mean:
             return
         yield bits[:, place // fine, place % fine].numpy()
+
+
+def _reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture whose longer side is at most LARGEST."""
+    longer = max(pixels.shape[:2])
+    if longer <= LARGEST:
+        return pixels
+    height, width = (max(1, round(side * LARGEST / longer)) for side in pixels.shape[:2])
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX))
 
 
 @lru_cache(2)
