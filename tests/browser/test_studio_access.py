@@ -48,6 +48,10 @@ def test_axe_finds_nothing_serious(open_studio: Any, scheme: str, device: dict[s
     draft(page)
     page.locator(".tile").nth(1).click()
     assert violations(page) == []
+    page.get_by_label("Show this one large").click()
+    page.wait_for_selector(".word-list")
+    page.locator(".word-list button").first.focus()
+    assert violations(page) == []
     paint(page, "red fox")
     place_box(page, 10, 10, 30, 30)
     assert violations(page) == []

@@ -50,7 +50,7 @@ function Advanced({ model, settings, set }) {
           ${model.stages.map((stage) => html`
             <tr key=${stage.name}>
               <th scope="row">${stage.name} <small>${stage.resolution} px</small></th>
-              <td><input type="number" min="1" max="1000" step="1" aria-label=${`Steps of ${stage.name}`}
+              <td><input type="number" min="1" max=${model.limits.steps} step="1" aria-label=${`Steps of ${stage.name}`}
                 placeholder=${stepsOf({ ...settings, steps: {} }, stage)} value=${settings.steps[stage.name] ?? ""}
                 onChange=${(event) => number("steps", stage.name, event)} /></td>
               <td><input type="number" min="0" max="100" step="0.1" aria-label=${`Guidance of ${stage.name}`}
