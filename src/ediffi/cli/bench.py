@@ -121,7 +121,8 @@ def _warm(cascade: Cascade, path: Path) -> dict[str, float]:
     for event in events:
         if isinstance(event, StageDone):
             clock.mark(event.stage)
-    save_picture(path, to_uint8(event.images)[0], {})
+            images = event.images
+    save_picture(path, to_uint8(images)[0], {})
     clock.mark("write")
     return clock.parts | {"total": sum(clock.parts.values())}
 

@@ -71,7 +71,7 @@ def build(
     from ediffi.data.exclusions import Exclusions
     from ediffi.pictogram import build as builder
     from ediffi.pictogram.grid import Grid
-    from ediffi.pictogram.sources import pictogram_dir, variants_dir
+    from ediffi.pictogram.sources import PICTOGRAM, pictogram_dir, variants_dir
 
     target = variants_dir(cache) if variants else pictogram_dir(cache)
     asked: dict[str, Any] = {
@@ -85,7 +85,7 @@ def build(
     started = time.monotonic()
     try:
         with work_bars() as bars:
-            fetching = bars.add_task("packages", total=len(builder.PICTOGRAM))
+            fetching = bars.add_task("packages", total=len(PICTOGRAM))
             rendering = bars.add_task("pictures", total=None)
             counts = builder.build(
                 target,

@@ -100,15 +100,15 @@ def shard(
     shards = None if source is None else ShardSet(source, seed=seed)
     with work_bars() as bars:
         task = bars.add_task("pictures", total=num_images if shards is None else len(shards))
-        how = {
-            "shard_size": shard_size,
-            "on_done": lambda count: bars.update(task, completed=count),
-        }
+
+        def on_done(count: int) -> None:
+            bars.update(task, completed=count)
+
         if shards is not None:
-            reshard(shards, output, **how)
+            reshard(shards, output, shard_size=shard_size, on_done=on_done)
         else:
             scenes = Scenes(open_composer(seed, style, every_concept, None))
-            shard_scenes(scenes, num_images, size, output, **how)
+            shard_scenes(scenes, num_images, size, output, shard_size=shard_size, on_done=on_done)
     files = list(output.glob("*.tar"))
     total = sum(file.stat().st_size for file in files)
     typer.echo(f"{output}: {len(files)} shards, {total / 1e6:.1f} MB")

@@ -148,14 +148,17 @@ class ShardDataSet:
 
     @cached_property
     def lessons(self) -> Lessons:
-        known = (
-            Subset(part.source, [r for r in part.rows if part.source.labels(r).concept is not None])
-            for part in self._learned
-        )
-        return Lessons(*known, *self._learned)
+        fit, test = self._learned
+        return Lessons(_named(fit), _named(test), fit, test)
 
     def facts(self) -> dict[str, Any]:
         return {"identity": self.shards.identity, "pictures": len(self.shards)}
 
     def name_of(self, concept: str) -> str:
         return concept
+
+
+def _named(part: Subset) -> Subset:
+    """The pictures whose concept is known."""
+    rows = [row for row in part.rows if part.source.labels(row).concept is not None]
+    return Subset(part.source, rows)

@@ -71,8 +71,9 @@ def switched(cascade: Cascade, first: Plan, second: Plan, last: float) -> Tensor
     if first.seeds != second.seeds:
         raise UserError("a prompt can be exchanged for another of the same seeds only")
     told, other = _first_stage(cascade, first), _conditions(_first_stage(cascade, second))
+    answer: Any = None
     how = first.stages[0][1]
-    total, step, answer = num_evaluations(how.sampler, how.num_steps), 0, None
+    total, step = num_evaluations(how.sampler, how.num_steps), 0
     images: Tensor | None = None
     while images is None:
         asked = told.send(answer)
@@ -113,7 +114,7 @@ def attention_experiment(
         for prompt in prompts
     ]
     rows = attended(cascade, plans[0])
-    drawn = [switched(cascade, *plans, last=last) for last in LAST]
+    drawn = [switched(cascade, plans[0], plans[1], last) for last in LAST]
     record = {
         "model": cascade.hash,
         "prompts": list(prompts),
