@@ -39,6 +39,8 @@ def parameters(callback: Callable[..., Any]) -> Iterator[tuple[str, Any, bool, b
     """(spelling, its type or types, whether it is an argument, whether it is required)."""
     hints = typing.get_type_hints(callback, include_extras=True)
     for name, parameter in inspect.signature(callback).parameters.items():
+        if hints[name] is typer.Context:
+            continue
         kind, info, *_ = typing.get_args(hints[name])
         given = [d for d in info.param_decls or () if d.startswith("--")]
         spelling = given[0] if given else f"--{name.replace('_', '-')}"

@@ -89,7 +89,7 @@ def test_windows_separators_are_separators(tmp_path: Path) -> None:
 
 
 def test_a_bad_caption_costs_the_others_of_its_picture_nothing(tmp_path: Path) -> None:
-    (tmp_path / "fox.png").write_bytes(png())
+    (tmp_path / "fox.png").write_bytes(png(1))
     said = [{"image_id": 1, "caption": caption} for caption in ("a fox", 5, {"x": 1}, "red")]
     data = {"images": [{"id": 1, "file_name": "fox.png"}], "annotations": said}
     (tmp_path / "coco.json").write_text(json.dumps(data))

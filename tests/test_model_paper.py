@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from conftest import save_tokenizer
+from helpers.texts import save_tokenizer
 from PIL import Image
 
 from ediffi.encoders import EncoderSpec, Style, make_prompt

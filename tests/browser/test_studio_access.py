@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from helpers.process import serving
 from helpers.studio import draft, paint, place_box, share, write
 
 if TYPE_CHECKING:
@@ -130,8 +131,6 @@ def test_what_goes_wrong_is_said(studio: Page) -> None:
 
 @pytest.mark.slow
 def test_a_key_is_asked_for(open_studio: Any, tmp_path: Path) -> None:
-    from conftest import serving
-
     with serving(tmp_path, "--api-key", "open sesame") as address:
         page = open_studio(address, **DESKTOP)
         page.get_by_label("API key").fill("wrong")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,10 +36,15 @@ def serve(
         ),
     ] = None,
     active: Annotated[int, typer.Option(min=1, help="Pictures drawn at once.")] = 16,
-    keep_days: Annotated[float, typer.Option(min=0, help="How long ended jobs are kept.")] = 30,
-    keep_gb: Annotated[float, typer.Option(min=0, help="How much they may take on disk.")] = 10,
+    keep_days: Annotated[
+        float, typer.Option(min=0, max=36_500, help="How long ended jobs stay.")
+    ] = 30,
+    keep_gb: Annotated[
+        float, typer.Option(min=0, max=1e6, help="What they may take on disk.")
+    ] = 10,
     grace: Annotated[
-        float, typer.Option(min=0, help="Seconds that jobs get to end when the server stops.")
+        float,
+        typer.Option(min=0, max=86_400, help="Seconds that jobs get to end when the server stops."),
     ] = 10,
     safety: opt.Safety = None,
     log_prompts: Annotated[
@@ -65,6 +71,9 @@ def serve(
         raise UserError(
             f"--host {host} lets other machines in: give an --api-key that they must know"
         )
+    for option, value in (("keep-days", keep_days), ("keep-gb", keep_gb), ("grace", grace)):
+        if math.isnan(value):
+            raise UserError(f"--{option} is {value}: give a number")
     try:
         import fastapi  # noqa: F401
         import prometheus_client  # noqa: F401
