@@ -29,14 +29,15 @@ CAPTIONS = (
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Seven pictures and a brighter copy of one; two licences, one unknown."""
-    folder = tmp_path_factory.mktemp("pictures")
+    target = tmp_path_factory.mktemp("audit") / "shards"
+    folder = target.parent / "pictures"
+    folder.mkdir()
     for number, caption in enumerate(CAPTIONS):
         good(folder, number, caption)
     copy = picture(0).point(lambda level: min(255, level + 2))
     copy.save(folder / "copy.png")
     licence = {"caption": "a woman doctor", "licence": "shareware", "source": "somewhere"}
     (folder / "copy.json").write_text(json.dumps(licence))
-    target = folder.parent / "shards"
     import_(folder, target, licence="cc-by-4.0", filters=Filters(duplicates="exact"))
     return target
 

@@ -26,7 +26,9 @@ SAME = aims_of({"presentation": "equal", "skin": {"light": 1, "dark": 1}})
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Women and men are told apart by the colour of the upper half, tones by the lower one."""
-    folder = tmp_path_factory.mktemp("people")
+    target = tmp_path_factory.mktemp("bias") / "shards"
+    folder = target.parent / "people"
+    folder.mkdir()
     chance = np.random.default_rng(0)
     rows = [(who, tone) for who in HUES for tone in TONES for _ in range(8)]
     for number, (who, tone) in enumerate(rows):
@@ -37,8 +39,8 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
         roles = ("doctor", "farmer", "pilot", "judge")
         said = f"a {who} {roles[number % 4]} with {tone} skin" if who != "cat" else "a cat"
         (folder / f"{number}.txt").write_text(said)
-    import_(folder, folder.parent / "shards", filters=Filters(duplicates="keep"))
-    return folder.parent / "shards"
+    import_(folder, target, filters=Filters(duplicates="keep"))
+    return target
 
 
 @pytest.fixture(scope="module")

@@ -165,10 +165,10 @@ def test_too_much_at_once(client: openai.OpenAI) -> None:
 
 def test_clients_that_leave_and_try_again_do_not_pile_up(server: Served) -> None:
     """A timeout and its two retries leave three cancelled calls, and nothing that is drawn."""
-    hasty = openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY, timeout=1.0)
+    hasty = openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY, timeout=3.0)
     before = len(server.http.get("/v1/jobs").json()["jobs"])
     with pytest.raises(openai.APITimeoutError):
-        hasty.images.generate(prompt="a cat", extra_body={"steps": [200, 200, 200]})
+        hasty.images.generate(prompt="a cat", n=10, extra_body={"steps": [200, 200, 200]})
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         jobs = server.http.get("/v1/jobs").json()["jobs"]

@@ -6,7 +6,6 @@ pages and plots of it. What people are like is read from captions, see `language
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -23,7 +22,6 @@ from ediffi.language.people import ATTRIBUTES, person_in
 UNKNOWN = "unknown"
 SHOWN_PAIRS = 24
 SHOWN_WORDS = 40
-WORD = re.compile(r"[\w'\u2019-]+")
 Done = Callable[[int], None]
 
 
@@ -138,7 +136,7 @@ class _Tally:
         else:
             self.sides[entry.side] += 1
         for caption in entry.captions:
-            said = WORD.findall(caption.lower())
+            said = caption.lower().replace(",", " ").split()
             self.lengths[len(said)] += 1
             self.words.update(said)
         known = (self.concepts, entry.concept), (self.themes, entry.theme)

@@ -8,7 +8,7 @@ from ediffi.output.picture import (
     read_parameters,
     save_picture,
 )
-from ediffi.output.save import save
+from ediffi.output.saving import save
 from ediffi.output.sheet import save_sheet
 
 __all__ = [
