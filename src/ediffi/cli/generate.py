@@ -5,11 +5,34 @@ from __future__ import annotations
 from ediffi.cli import options as opt
 from ediffi.cli.display import Clock
 from ediffi.cli.drawing import Files, draw
-from ediffi.cli.grouped import grouped
 
 
-@grouped
-def generate(prompt: opt.Prompt = None, *, drawing: opt.Drawing, wording: opt.Wording) -> None:
+def generate(
+    prompt: opt.Prompt = None,
+    output: opt.Output = None,
+    model: opt.Model = "pictogram",
+    seed: opt.Seed = None,
+    num_images: opt.NumImages = 1,
+    stop_at: opt.StopAt = None,
+    start_from: opt.StartFrom = None,
+    steps: opt.Steps = None,
+    guidance: opt.Guidance = None,
+    sampler: opt.Sampler = None,
+    style_strength: opt.StyleStrength = None,
+    style_stages: opt.StyleStages = None,
+    safety: opt.Safety = None,
+    preview: opt.Preview = False,
+    dtype: opt.DType = opt.Precision.bf16,
+    tile: opt.Tile = None,
+    device: opt.Device = opt.DeviceName.auto,
+    show: opt.Open = False,
+    prompts: opt.Prompts = None,
+    use: opt.Use = None,
+    style: opt.Style = None,
+    looks: opt.Looks = True,
+    people: opt.People = None,
+    anyway: opt.Anyway = False,
+) -> None:
     """Draw a picture of a sentence.
 
     The file also holds, as readable text, how it was made. Examples:
@@ -29,8 +52,34 @@ def generate(prompt: opt.Prompt = None, *, drawing: opt.Drawing, wording: opt.Wo
     ediffi generate "a doctor" -o doctor.png --num-images 8 --people equal --model my-model
     """
     clock = Clock()
-    texts = opt.read_prompts(prompt, wording.prompts)
+    drawing = opt.Drawing(
+        output=output,
+        model=model,
+        seed=seed,
+        num_images=num_images,
+        stop_at=stop_at,
+        start_from=start_from,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
+        style_strength=style_strength,
+        style_stages=style_stages,
+        safety=safety,
+        preview=preview,
+        dtype=dtype,
+        tile=tile,
+        device=device,
+        show=show,
+    )
+    wording = opt.Wording(
+        prompts=prompts,
+        use=use,
+        style=style,
+        looks=looks,
+        people=people,
+        anyway=anyway,
+    )
+    texts = opt.read_prompts(prompt, prompts)
     given = opt.given(clock, drawing, wording, texts=texts)
-    in_folder = wording.prompts is not None
-    files = Files.of(texts, drawing.num_images, drawing.output, in_folder=in_folder)
+    files = Files.of(texts, num_images, output, in_folder=prompts is not None)
     draw(given, files, clock, drawing)

@@ -116,23 +116,23 @@ Open = Annotated[bool, typer.Option("--open", help="Show the picture when it is 
 class Drawing:
     """What every command takes that draws."""
 
-    output: Output = None
-    model: Model = "pictogram"
-    seed: Seed = None
-    num_images: NumImages = 1
-    stop_at: StopAt = None
-    start_from: StartFrom = None
-    steps: Steps = None
-    guidance: Guidance = None
-    sampler: Sampler = None
-    style_strength: StyleStrength = None
-    style_stages: StyleStages = None
-    safety: Safety = None
-    preview: Preview = False
-    dtype: DType = Precision.bf16
-    tile: Tile = None
-    device: Device = DeviceName.auto
-    show: Open = False
+    output: Output
+    model: Model
+    seed: Seed
+    num_images: NumImages
+    stop_at: StopAt
+    start_from: StartFrom
+    steps: Steps
+    guidance: Guidance
+    sampler: Sampler
+    style_strength: StyleStrength
+    style_stages: StyleStages
+    safety: Safety
+    preview: Preview
+    dtype: DType
+    tile: Tile
+    device: Device
+    show: Open
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,6 @@ import typer
 from ediffi.cli import options as opt
 from ediffi.cli.display import Clock
 from ediffi.cli.drawing import Files, draw
-from ediffi.cli.grouped import grouped
 from ediffi.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,10 +27,8 @@ class Growth(StrEnum):
     squared = "sigma-squared"
 
 
-@grouped
 def paint(
     prompt: opt.Prompt = None,
-    *,
     map: Annotated[
         Path | None, typer.Option("--map", help="A picture, each phrase's place in its colour.")
     ] = None,
@@ -59,8 +56,29 @@ def paint(
             "attention alone, as the paper does.",
         ),
     ] = None,
-    drawing: opt.Drawing,
-    wording: opt.Wording,
+    output: opt.Output = None,
+    model: opt.Model = "pictogram",
+    seed: opt.Seed = None,
+    num_images: opt.NumImages = 1,
+    stop_at: opt.StopAt = None,
+    start_from: opt.StartFrom = None,
+    steps: opt.Steps = None,
+    guidance: opt.Guidance = None,
+    sampler: opt.Sampler = None,
+    style_strength: opt.StyleStrength = None,
+    style_stages: opt.StyleStages = None,
+    safety: opt.Safety = None,
+    preview: opt.Preview = False,
+    dtype: opt.DType = opt.Precision.bf16,
+    tile: opt.Tile = None,
+    device: opt.Device = opt.DeviceName.auto,
+    show: opt.Open = False,
+    prompts: opt.Prompts = None,
+    use: opt.Use = None,
+    style: opt.Style = None,
+    looks: opt.Looks = True,
+    people: opt.People = None,
+    anyway: opt.Anyway = False,
 ) -> None:
     """Draw a picture of a sentence, with its phrases where you painted them.
 
@@ -72,12 +90,38 @@ def paint(
     ediffi paint "a cat next to a rocket" --regions regions.json --weight 1.5 --stop-at 64
     """
     clock = Clock()
-    texts = opt.read_prompts(prompt, wording.prompts)
+    drawing = opt.Drawing(
+        output=output,
+        model=model,
+        seed=seed,
+        num_images=num_images,
+        stop_at=stop_at,
+        start_from=start_from,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
+        style_strength=style_strength,
+        style_stages=style_stages,
+        safety=safety,
+        preview=preview,
+        dtype=dtype,
+        tile=tile,
+        device=device,
+        show=show,
+    )
+    wording = opt.Wording(
+        prompts=prompts,
+        use=use,
+        style=style,
+        looks=looks,
+        people=people,
+        anyway=anyway,
+    )
+    texts = opt.read_prompts(prompt, prompts)
     form = {"scale": scale, "growth": growth, "placed": placed}
     painting = _painting(map, palette, regions, weight, form)
     given = opt.given(clock, drawing, wording, texts=texts, painting=painting, map=map)
-    in_folder = wording.prompts is not None
-    files = Files.of(texts, drawing.num_images, drawing.output, in_folder=in_folder)
+    files = Files.of(texts, num_images, output, in_folder=prompts is not None)
     draw(given, files, clock, drawing)
 
 

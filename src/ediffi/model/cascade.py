@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Unpack, cast, overload
 
+import torch
 from huggingface_hub import ModelHubMixin
 from PIL import Image
 from torch import Tensor
@@ -21,13 +22,7 @@ from ediffi.model.denoiser import read_denoiser
 from ediffi.model.folder import ModelFolder, locate, save_model
 from ediffi.model.parts import Parts
 from ediffi.model.plan import Plan, plan
-from ediffi.model.request import (
-    GenerateOptions,
-    Options,
-    Request,
-    WordedOptions,
-    spelled_out,
-)
+from ediffi.model.request import AnyPainting, AnyStyle, Options, Request, WordedOptions
 from ediffi.model.run import run
 from ediffi.model.stage import Stage
 from ediffi.paint import Painting
@@ -119,9 +114,26 @@ class Cascade(
         """
         return run(plan, self)
 
-    @spelled_out
     def stream(
-        self, prompts: str | Sequence[str] | None, **options: Unpack[GenerateOptions]
+        self,
+        prompts: str | Sequence[str] | None,
+        *,
+        seeds: int | Sequence[int] = 0,
+        num_images: int = 1,
+        stop_at: int | None = None,
+        start_from: Picture | None = None,
+        num_steps: int | Sequence[int] | None = None,
+        guidance_scale: float | Sequence[float] | None = None,
+        sampler: str | None = None,
+        use: Collection[str] | None = None,
+        style: AnyStyle = None,
+        style_strength: float | None = None,
+        style_stages: Collection[str] | None = None,
+        regions: AnyPainting = None,
+        looks: bool = True,
+        anyway: bool = True,
+        tile: int | None = None,
+        dtype: torch.dtype = torch.bfloat16,
     ) -> Iterator[Event]:
         """Draw `num_images` pictures of every prompt, telling of each step as it is done.
 
@@ -156,15 +168,35 @@ class Cascade(
         Raises:
             UserError: a bad prompt or option, before anything is drawn.
         """
-        return self.run(self.plan(Request.of(prompts=prompts, **options)))
+        request = Request.of(
+            prompts=prompts,
+            seeds=seeds,
+            num_images=num_images,
+            stop_at=stop_at,
+            start_from=start_from,
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+            sampler=sampler,
+            use=use,
+            style=style,
+            style_strength=style_strength,
+            style_stages=style_stages,
+            regions=regions,
+            looks=looks,
+            anyway=anyway,
+            tile=tile,
+            dtype=dtype,
+        )
+        return self.run(self.plan(request))
 
     @overload
     def generate(
         self,
         prompts: str | Sequence[str] | None,
         *,
+        regions: AnyPainting = None,
         output: Literal["tensor"] = "tensor",
-        **options: Unpack[GenerateOptions],
+        **options: Unpack[WordedOptions],
     ) -> Tensor: ...
 
     @overload
@@ -172,24 +204,58 @@ class Cascade(
         self,
         prompts: str | Sequence[str] | None,
         *,
+        regions: AnyPainting = None,
         output: Literal["pil"],
-        **options: Unpack[GenerateOptions],
+        **options: Unpack[WordedOptions],
     ) -> list[Image.Image]: ...
 
-    @spelled_out
     def generate(
         self,
         prompts: str | Sequence[str] | None,
         *,
+        seeds: int | Sequence[int] = 0,
+        num_images: int = 1,
+        stop_at: int | None = None,
+        start_from: Picture | None = None,
+        num_steps: int | Sequence[int] | None = None,
+        guidance_scale: float | Sequence[float] | None = None,
+        sampler: str | None = None,
+        use: Collection[str] | None = None,
+        style: AnyStyle = None,
+        style_strength: float | None = None,
+        style_stages: Collection[str] | None = None,
+        regions: AnyPainting = None,
+        looks: bool = True,
+        anyway: bool = True,
+        tile: int | None = None,
+        dtype: torch.dtype = torch.bfloat16,
         output: Output = "tensor",
-        **options: Unpack[GenerateOptions],
     ) -> Tensor | list[Image.Image]:
         """The pictures of `stream`, when all is done; its options.
 
         Returns:
             (B, 3, H, W) in [-1, 1], or with output="pil" a list of PIL pictures.
         """
-        return self._draw(Request.of(prompts=prompts, **options), output)
+        request = Request.of(
+            prompts=prompts,
+            seeds=seeds,
+            num_images=num_images,
+            stop_at=stop_at,
+            start_from=start_from,
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+            sampler=sampler,
+            use=use,
+            style=style,
+            style_strength=style_strength,
+            style_stages=style_stages,
+            regions=regions,
+            looks=looks,
+            anyway=anyway,
+            tile=tile,
+            dtype=dtype,
+        )
+        return self._draw(request, output)
 
     __call__ = generate
 
@@ -213,14 +279,27 @@ class Cascade(
         **options: Unpack[WordedOptions],
     ) -> list[Image.Image]: ...
 
-    @spelled_out
     def paint(
         self,
         prompts: str | Sequence[str],
         regions: Painting | Sequence[Painting | None],
         *,
+        seeds: int | Sequence[int] = 0,
+        num_images: int = 1,
+        stop_at: int | None = None,
+        start_from: Picture | None = None,
+        num_steps: int | Sequence[int] | None = None,
+        guidance_scale: float | Sequence[float] | None = None,
+        sampler: str | None = None,
+        use: Collection[str] | None = None,
+        style: AnyStyle = None,
+        style_strength: float | None = None,
+        style_stages: Collection[str] | None = None,
+        looks: bool = True,
+        anyway: bool = True,
+        tile: int | None = None,
+        dtype: torch.dtype = torch.bfloat16,
         output: Output = "tensor",
-        **options: Unpack[WordedOptions],
     ) -> Tensor | list[Image.Image]:
         """`generate`, with phrases of the prompts where they are painted: see `ediffi.paint`.
 
@@ -228,7 +307,26 @@ class Cascade(
         >>> cascade.paint("a cat and a rocket", regions).shape        # doctest: +SKIP
         torch.Size([1, 3, 1024, 1024])
         """
-        return self._draw(Request.of(prompts=prompts, regions=regions, **options), output)
+        request = Request.of(
+            prompts=prompts,
+            regions=regions,
+            seeds=seeds,
+            num_images=num_images,
+            stop_at=stop_at,
+            start_from=start_from,
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+            sampler=sampler,
+            use=use,
+            style=style,
+            style_strength=style_strength,
+            style_stages=style_stages,
+            looks=looks,
+            anyway=anyway,
+            tile=tile,
+            dtype=dtype,
+        )
+        return self._draw(request, output)
 
     @overload
     def vary(
@@ -244,16 +342,43 @@ class Cascade(
         self, picture: Picture | Style, *, output: Literal["pil"], **options: Unpack[Options]
     ) -> list[Image.Image]: ...
 
-    @spelled_out
     def vary(
-        self, picture: Picture | Style, *, output: Output = "tensor", **options: Unpack[Options]
+        self,
+        picture: Picture | Style,
+        *,
+        seeds: int | Sequence[int] = 0,
+        num_images: int = 1,
+        stop_at: int | None = None,
+        start_from: Picture | None = None,
+        num_steps: int | Sequence[int] | None = None,
+        guidance_scale: float | Sequence[float] | None = None,
+        sampler: str | None = None,
+        style_strength: float | None = None,
+        style_stages: Collection[str] | None = None,
+        tile: int | None = None,
+        dtype: torch.dtype = torch.bfloat16,
+        output: Output = "tensor",
     ) -> Tensor | list[Image.Image]:
         """Variations of a picture, told of by its embedding alone; options of `generate`.
 
         >>> cascade.vary("fox.png", num_images=4, stop_at=64).shape   # doctest: +SKIP
         torch.Size([4, 3, 64, 64])
         """
-        return self._draw(Request.of(style=picture, **options), output)
+        request = Request.of(
+            style=picture,
+            seeds=seeds,
+            num_images=num_images,
+            stop_at=stop_at,
+            start_from=start_from,
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+            sampler=sampler,
+            style_strength=style_strength,
+            style_stages=style_stages,
+            tile=tile,
+            dtype=dtype,
+        )
+        return self._draw(request, output)
 
     def _draw(self, request: Request, output: Output) -> Tensor | list[Image.Image]:
         if output not in ("tensor", "pil"):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Self, TypedDict, TypeVar, get_args, get_type_hints
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Self, TypedDict, TypeVar
 
 import torch
 from PIL import Image
@@ -215,29 +214,3 @@ class WordedOptions(Options, total=False):
     style: AnyStyle
     looks: bool
     anyway: bool
-
-
-class GenerateOptions(WordedOptions, total=False):
-    """And what is painted."""
-
-    regions: AnyPainting
-
-
-C = TypeVar("C", bound=Callable[..., object])
-
-
-def spelled_out(method: C) -> C:
-    """Let `help` and `inspect` tell each keyword that `**options: Unpack[...]` stands for, with its
-    default in a `Request`."""
-    whole = inspect.signature(method)
-    *others, options = whole.parameters.values()
-    (keywords,) = get_args(get_type_hints(method)[options.name])
-    for name, kind in keywords.__annotations__.items():
-        default = Request.model_fields[name].default
-        one = default[0] if isinstance(default, tuple) and len(default) == 1 else default
-        said = getattr(kind, "__forward_arg__", kind)  # as it is written above
-        others.append(
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=one, annotation=said)
-        )
-    method.__signature__ = whole.replace(parameters=others)  # type: ignore[attr-defined]
-    return method
