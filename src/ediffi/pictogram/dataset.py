@@ -12,10 +12,10 @@ from ediffi.data.heldout import half
 from ediffi.data.labelled import Labels, Lessons, Subset
 from ediffi.model import ModelConfig
 from ediffi.pictogram.captions import STYLES
-from ediffi.pictogram.composer import Composer, SceneConfig
+from ediffi.pictogram.composer import Composer
 from ediffi.pictogram.drawings import Drawings, cells_of
 from ediffi.pictogram.grid import MONOCHROME, Grid
-from ediffi.pictogram.scene import words
+from ediffi.pictogram.scene import SMALL_SCENES, SceneConfig, words
 
 PROMPT_SEED, REFERENCE_SEED = 1_000_003, 2_000_003  # of scenes; training counts from 0
 HALF_SEEDS = (3_000_003, 4_000_003)
@@ -23,19 +23,7 @@ JUDGE_SEED, TEST_SEED = 1, 2
 NUM_SCENES, NUM_TEST_SCENES = 2_000, 400  # that the judge of captions is fitted on, tested with
 ALL = range(10_000_000)  # scenes never end
 
-# one to four things anywhere, on plain grounds: a 64 px picture has no room for scenery
-SCENES = SceneConfig(
-    styles=tuple(STYLES),
-    mix=(0.45, 0.35, 0.12, 0.08),
-    mirrored=0.0,
-    in_front=0.0,
-    sized=0.2,
-    shadows=0.0,
-    symbols=1.0,
-    backdrops=0.0,
-    recoloured=0.15,
-    detailed=0.1,
-)
+SCENES = SMALL_SCENES.model_copy(update={"styles": tuple(STYLES)})
 
 
 class LabelledScenes:

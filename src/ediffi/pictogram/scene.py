@@ -87,6 +87,20 @@ class SceneConfig(BaseModel):
         return weights
 
 
+# one to four things anywhere, on plain grounds: a 64 px picture has no room for scenery
+SMALL_SCENES = SceneConfig(
+    mix=(0.45, 0.35, 0.12, 0.08),
+    mirrored=0.0,
+    in_front=0.0,
+    sized=0.2,
+    shadows=0.0,
+    symbols=1.0,
+    backdrops=0.0,
+    recoloured=0.15,
+    detailed=0.1,
+)
+
+
 @dataclass(frozen=True)
 class Background:
     """What the things stand on.

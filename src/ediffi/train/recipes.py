@@ -11,23 +11,13 @@ from ediffi.model.presets import SAMPLING
 from ediffi.networks import PRESETS, RESOLUTIONS, STAGES
 from ediffi.pictogram.captions import STYLES
 from ediffi.pictogram.composer import SceneConfig, vocabulary
+from ediffi.pictogram.scene import SMALL_SCENES
 from ediffi.train.config import DataConfig, Noise, Optimiser, Recipe, Schedule
 
 # all that may be shipped; a quarter of what is drawn is of the usual one
 BASE_STYLES = ("fluent-emoji-flat", "fluent-emoji-flat", "fluent-emoji-flat", *STYLES)
-# up to four things anywhere, on plain grounds: a 64 px picture has no room for scenery
-BASE_SCENES = SceneConfig(
-    styles=BASE_STYLES,
-    concepts=tuple(vocabulary()),
-    mix=(0.45, 0.35, 0.12, 0.08),
-    mirrored=0.0,
-    in_front=0.0,
-    sized=0.2,
-    shadows=0.0,
-    symbols=1.0,
-    backdrops=0.0,
-    recoloured=0.15,
-    detailed=0.1,
+BASE_SCENES = SMALL_SCENES.model_copy(
+    update={"styles": BASE_STYLES, "concepts": tuple(vocabulary())}
 )
 # all that are vectors: a raster of 256 px is no target at 1024. Upscalers need no words, so they
 # learn from every concept.
