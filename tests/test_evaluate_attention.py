@@ -11,13 +11,13 @@ from helpers.evaluation import tiny_cascade
 from PIL import Image
 
 from ediffi.core.errors import UserError
-from ediffi.evaluate.attention import LAST, attended, attention_experiment, switched
+from ediffi.evaluate.attention import LAST, attention_experiment, shares_over_sigma, switched
 from ediffi.model.request import Request
 
 
 def test_attention_is_measured_at_every_evaluation() -> None:
     cascade = tiny_cascade()
-    rows = attended(cascade, cascade.plan(Request.of(prompts="a fox", num_steps=3)))
+    rows = shares_over_sigma(cascade, cascade.plan(Request.of(prompts="a fox", num_steps=3)))
     assert len(rows) == 3
     assert [row.sigma for row in rows] == sorted((row.sigma for row in rows), reverse=True)
     assert all(0 < row.text < 1 and 0 < row.null < 1 for row in rows)

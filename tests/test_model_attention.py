@@ -7,7 +7,7 @@ from helpers.evaluation import tiny_cascade
 from torch import Tensor
 
 from ediffi.model import Cascade
-from ediffi.model.attention import looks, word_maps
+from ediffi.model.attention import attended, word_maps
 from ediffi.model.request import Request
 from ediffi.paint import Painting, from_regions
 
@@ -27,12 +27,12 @@ def centre(map: Tensor) -> float:
 def test_every_evaluation_shares_its_attention_out_over_the_tokens() -> None:
     cascade = tiny_cascade()
     plan = cascade.plan(Request.of(prompts=["a fox", "a small red fox"], num_steps=3))
-    told = list(looks(plan, cascade))
+    told = list(attended(plan, cascade))
     assert len(told) == 3
-    assert [look.sigma for look in told] == sorted((k.sigma for k in told), reverse=True)
-    for look in told:
-        assert len(look.shares) == 2  # the half of the guided pair that hears the prompt
-        total = look.shares.sum(1)
+    assert [one.sigma for one in told] == sorted((k.sigma for k in told), reverse=True)
+    for one in told:
+        assert len(one.shares) == 2  # the half of the guided pair that hears the prompt
+        total = one.shares.sum(1)
         torch.testing.assert_close(total, torch.ones_like(total), atol=0.01, rtol=0)
 
 

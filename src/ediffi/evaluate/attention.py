@@ -20,7 +20,7 @@ from ediffi.diffusion import num_evaluations
 from ediffi.evaluate.plots import lines
 from ediffi.model import Cascade
 from ediffi.model.asks import Asking, Denoise, Prepare
-from ediffi.model.attention import looks
+from ediffi.model.attention import attended
 from ediffi.model.plan import Plan
 from ediffi.model.request import Request
 from ediffi.model.run import asking, encode
@@ -31,7 +31,7 @@ LAST = (0.0, 0.07, 0.4, 0.7, 1.0)  # shares of the evaluations that hear the sec
 
 
 @dataclass(frozen=True)
-class Attended:
+class Shares:
     """Shares of cross-attention at one noise level, mean over pictures, positions, heads and
     layers: to the words of the text, and to the null token. The rest goes to other roles."""
 
@@ -41,23 +41,23 @@ class Attended:
     null: float
 
 
-def attended(cascade: Cascade, plan: Plan) -> list[Attended]:
+def shares_over_sigma(cascade: Cascade, plan: Plan) -> list[Shares]:
     """One row for every evaluation of the first stage, from high sigma to low."""
     prompt = encode(plan, cascade)
     stage = cascade.stage(plan.stages[0][0].name)
     heard = stage.heard(prompt, plan.stages[0][1])
     rows = []
-    for look in looks(plan, cascade, prompt):
-        if not isfinite(look.sigma):
+    for one in attended(plan, cascade, prompt):
+        if not isfinite(one.sigma):
             continue
-        mean = look.shares.mean((2, 3))  # (B, L)
+        mean = one.shares.mean((2, 3))  # (B, L)
         words = torch.zeros_like(mean, dtype=torch.bool)
         for role in ("t5", "clip_text"):
-            if role in heard.tokens and role in look.offsets:
-                mask, start = heard.tokens[role].mask, look.offsets[role]
+            if role in heard.tokens and role in one.offsets:
+                mask, start = heard.tokens[role].mask, one.offsets[role]
                 words[:, start : start + mask.shape[1]] = mask.to(words.device)
         text, null = (mean * words).sum(1).mean(), mean[:, NULL].mean()
-        rows.append(Attended(look.sigma, stage.expert(look.sigma), float(text), float(null)))
+        rows.append(Shares(one.sigma, stage.expert(one.sigma), float(text), float(null)))
     return rows
 
 
@@ -94,18 +94,15 @@ def _first_stage(cascade: Cascade, plan: Plan) -> Asking[Any, None]:
 
 
 def _conditions(run: Asking[Any, None]) -> StageInput:
-    """What a run's denoisings are conditioned on."""
-    answer = None
-    while True:
-        asked = run.send(answer)
-        if isinstance(asked, Denoise):
-            return asked.cond
-        answer = asked.answer() if isinstance(asked, Prepare) else None
+    """What a run's denoisings are conditioned on: the answer to the first that it asks."""
+    first = next(run)
+    assert isinstance(first, Prepare)
+    return first.answer()
 
 
 def attention_experiment(
     cascade: Cascade, prompts: tuple[str, str], output: Path, *, num_images: int, **options: Any
-) -> list[Attended]:
+) -> list[Shares]:
     """Write attention.json, attention.svg and switched.png (a row for each share of LAST) to the
     folder `output`; returns the curve. options: of `Request`."""
     make_folder(output)
@@ -113,7 +110,7 @@ def attention_experiment(
         cascade.plan(Request.of(prompts=prompt, num_images=num_images, **options))
         for prompt in prompts
     ]
-    rows = attended(cascade, plans[0])
+    rows = shares_over_sigma(cascade, plans[0])
     drawn = [switched(cascade, plans[0], plans[1], last) for last in LAST]
     record = {
         "model": cascade.hash,

@@ -27,7 +27,7 @@ WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Attention:
     """What a network looked at in one evaluation.
 
     sigma: infinity where it looked at the text alone, before there is any noise; shares:
@@ -51,8 +51,8 @@ class WordMap:
     map: Tensor
 
 
-def looks(plan: Plan, parts: Parts, prompt: Prompt | None = None) -> Iterator[Look]:
-    """What every evaluation of a plan's first stage looked at, as the pictures are drawn again.
+def attended(plan: Plan, parts: Parts, prompt: Prompt | None = None) -> Iterator[Attention]:
+    """The attention of every evaluation of a plan's first stage, as the pictures are drawn again.
 
     prompt: of `encode`, if it is at hand.
     """
@@ -71,7 +71,7 @@ def looks(plan: Plan, parts: Parts, prompt: Prompt | None = None) -> Iterator[Lo
                 sigma = asked.sigma if isinstance(asked, Denoise) else float("inf")
                 size = max((tuple(s.shape[2:]) for s, _ in seen), key=lambda hw: hw[0])
                 shares = [F.interpolate(s, size, mode="bilinear") for s, _ in seen]
-                yield Look(sigma, torch.stack(shares).mean(0), seen[0][1])
+                yield Attention(sigma, torch.stack(shares).mean(0), seen[0][1])
 
 
 def word_maps(plan: Plan, parts: Parts) -> list[list[WordMap]]:
@@ -85,15 +85,15 @@ def word_maps(plan: Plan, parts: Parts) -> list[list[WordMap]]:
     if not any(spans):
         return [[] for _ in texts]
     prompt = encode(plan, parts)
-    told: list[Look] = []
-    for look in looks(plan, parts, prompt):
-        told.append(look)
-        if look.sigma == float("inf"):
+    told: list[Attention] = []
+    for one in attended(plan, parts, prompt):
+        told.append(one)
+        if one.sigma == float("inf"):
             break
     encoders = {role: parts.encoder(role) for role in plan.roles}
     with parts.lock:
         columns = token_columns(encoders, prompt, texts, spans)
-    mean = torch.stack([look.shares for look in told]).mean(0)
+    mean = torch.stack([one.shares for one in told]).mean(0)
     tokens = mean.new_zeros(*columns[next(iter(columns))].shape[:2], mean.shape[1])  # (B, R, L)
     for role, own in columns.items():
         start = told[0].offsets[role]

@@ -134,16 +134,9 @@ async def _streamed(
                 for picture in range(job.num_pictures):
                     path = picture_path(folder, picture, stage["stage"])
                     data = await asyncio.to_thread(rendered, path, None, *form)
-                    name = f"{kind}.partial_image"
-                    told = common | {
-                        "type": name,
-                        "created_at": int(time.time()),
-                        "b64_json": base64.b64encode(data).decode(),
-                        "partial_image_index": index,
-                        "size": f"{stage['resolution']}x{stage['resolution']}",
-                    }
+                    more = {**common, "partial_image_index": index}
+                    yield _picture(f"{kind}.partial_image", data, stage["resolution"], more)
                     index += 1
-                    yield event(name, told)
         try:
             check(job)
         except ApiError as error:
@@ -152,16 +145,20 @@ async def _streamed(
         for picture in range(job.num_pictures):
             path = picture_path(folder, picture)
             data = await asyncio.to_thread(rendered, path, side, *form)
-            name = f"{kind}.completed"
-            told = common | {
-                "type": name,
-                "created_at": int(time.time()),
-                "b64_json": base64.b64encode(data).decode(),
-                "size": f"{side}x{side}",
-                "usage": usage(service, job, 1),
-            }
-            yield event(name, told)
+            spent = {**common, "usage": usage(service, job, 1)}
+            yield _picture(f"{kind}.completed", data, side, spent)
         yield "data: [DONE]\n\n"
+
+
+def _picture(name: str, data: bytes, side: int, more: dict[str, Any]) -> str:
+    """An event with a picture in it."""
+    said = {
+        "type": name,
+        "created_at": int(time.time()),
+        "b64_json": base64.b64encode(data).decode(),
+        "size": f"{side}x{side}",
+    }
+    return event(name, more | said)
 
 
 def _response(service: Service, body: GenerateBody, job: Job, base: str) -> dict[str, Any]:
